@@ -44,6 +44,7 @@ mod layers;
 mod screen;
 mod tenants;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
@@ -132,7 +133,7 @@ async fn read_in_time(
 
 /// `None` if it takes too long.
 async fn read_body(payload: web::Payload, deadline: Duration) -> Option<Vec<u8>> {
-    Some(match in_time(payload.to_bytes_limited(MAX_BODY), deadline).await? {
+    Some(match in_time(pin!(payload.to_bytes_limited(MAX_BODY)), deadline).await? {
         Ok(Ok(body)) => body.into(),
         Ok(Err(_)) => Vec::new(),
         Err(_) => vec![0; MAX_BODY + 1],

@@ -50,6 +50,7 @@ mod service;
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::pin::pin;
 use std::time::Duration;
 
 use ::http::header::HOST;
@@ -117,7 +118,7 @@ where
     B: Body,
     B::Error: Into<BodyError>,
 {
-    Some(match in_time(Limited::new(body, MAX_BODY).collect(), deadline).await? {
+    Some(match in_time(pin!(Limited::new(body, MAX_BODY).collect()), deadline).await? {
         Ok(collected) => collected.to_bytes().into(),
         Err(error) if is_too_long(&*error) => vec![0; MAX_BODY + 1],
         Err(_) => Vec::new(),

@@ -1,8 +1,8 @@
 //! Saturating time arithmetic, and [`in_time`]: a deadline for a future, independent of the runtime's timers.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::num::NonZeroU32;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -29,16 +29,27 @@ pub(crate) fn end_of_time() -> DateTime<Utc> {
 }
 
 /// The output of a future, unless the time limit passes first. A future that is ready at once needs no timer.
-pub(crate) async fn in_time<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut deadline: Option<Deadline> = None;
-    poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
+pub(crate) const fn in_time<F: Future + Unpin>(future: F, limit: Duration) -> InTime<F> {
+    InTime { future, limit, deadline: None }
+}
+
+/// A future with a time limit, which begins when it is first polled.
+pub(crate) struct InTime<F> {
+    future: F,
+    limit: Duration,
+    deadline: Option<Deadline>,
+}
+
+impl<F: Future + Unpin> Future for InTime<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { future, limit, deadline } = &mut *self;
+        if let Poll::Ready(output) = Pin::new(future).poll(context) {
             return Poll::Ready(Some(output));
         }
-        deadline.get_or_insert_with(|| Deadline::after(limit)).poll(context).map(|()| None)
-    })
-    .await
+        deadline.get_or_insert_with(|| Deadline::after(*limit)).poll(context).map(|()| None)
+    }
 }
 
 /// Setting or cancelling a timer wakes a thread, which costs as much as a call of a fast store. So timers are
@@ -98,7 +109,8 @@ const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::future::{pending, poll_fn};
+    use std::pin::pin;
 
     use super::*;
 
@@ -117,7 +129,7 @@ mod tests {
             assert!(poll_fn(|context| Poll::Ready(pending.as_mut().poll(context).is_pending())).await);
             assert!(spent(limit).await >= limit);
             // Its timer is kept, set for later than the next one's deadline or for earlier.
-            let ready = in_time(tokio::task::yield_now(), limit + Duration::from_secs(9)).await;
+            let ready = in_time(pin!(tokio::task::yield_now()), limit + Duration::from_secs(9)).await;
             assert_eq!(ready, Some(()));
         }
     }

@@ -1,6 +1,7 @@
 //! [`Documents`]: answers from the cache, and fetches what is not in it.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,9 +49,8 @@ impl Documents {
             return Ok(client);
         }
         let url = DocumentUrl::parse(id)?;
-        in_time(self.latest(id, url, requester, now, rules), PATIENCE)
-            .await
-            .unwrap_or(Err(Reason::DocumentTimeout.into()))
+        let latest = pin!(self.latest(id, url, requester, now, rules));
+        in_time(latest, PATIENCE).await.unwrap_or(Err(Reason::DocumentTimeout.into()))
     }
 
     async fn latest(

@@ -263,7 +263,7 @@ pub(super) fn digest(body: &str) -> Digest {
 }
 
 /// A store that hangs counts as failed. A result that is ready at once needs no timer.
-pub(super) async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Fault> {
+pub(super) async fn in_time<T>(call: impl Future<Output = T> + Unpin) -> Result<T, Fault> {
     time::in_time(call, DEADLINE).await.ok_or(Fault::Deadline)
 }
 

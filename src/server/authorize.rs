@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::calls::Outcome;
 use super::{AuthorizationServer, ErrorPage, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
-use crate::base::{AuthorizationDetails, ResourceIndicators, Scope};
+use crate::base::{AuthorizationDetails, ReplayKey, ResourceIndicators, Scope};
 use crate::client::Client;
 use crate::documents::Requester;
 use crate::error::{AssertionFlaw, Reason, Refusal};
@@ -45,8 +45,8 @@ impl AuthorizationServer {
             Err(refusal) => Err(refusal),
         };
         let state = match state {
-            Ok(state) => self.with_hint(state).await,
-            Err(refusal) => Err(refusal),
+            Ok(state) if state.hint(self.rules()).is_some() => Box::pin(self.with_hint(state)).await,
+            state => state,
         };
         match state {
             Ok(state) => Ok(Authorization { server: self.clone(), state, peer: request.peer }),
@@ -161,7 +161,7 @@ impl Authorization {
                 LoginRequired::ShowLogin(ShowLogin { server, state })
             }
             authorize::LoginRequired::Refused(error) => {
-                LoginRequired::Answered(server.answer_error(*error, &client).await)
+                LoginRequired::Answered(Box::pin(server.answer_error(*error, &client)).await)
             }
         }
     }
@@ -178,7 +178,7 @@ impl Authorization {
                 SignedIn::Reauthenticate(ShowLogin { server, state })
             }
             authorize::SignedIn::Refused(error) => {
-                SignedIn::Answered(server.answer_error(*error, &client).await)
+                SignedIn::Answered(Box::pin(server.answer_error(*error, &client)).await)
             }
         }
     }
@@ -375,7 +375,7 @@ impl Consent {
     /// The user granted everything. An empty grant is a denial.
     pub async fn approve(self) -> Response {
         match self.state.is_nothing(self.server.rules()) {
-            true => self.deny().await,
+            true => Box::pin(self.deny()).await,
             false => self.say_yes().await,
         }
     }
@@ -407,7 +407,14 @@ impl Consent {
     }
 
     pub(super) async fn say_yes(self) -> Response {
-        let Some((key, until)) = self.state.single_use() else { return self.answer_yes().await };
+        match self.state.single_use() {
+            Some((key, until)) => Box::pin(self.answer_once(key, until)).await,
+            None => self.answer_yes().await,
+        }
+    }
+
+    /// Answers a request whose request object works once.
+    async fn answer_once(self, key: ReplayKey, until: DateTime<Utc>) -> Response {
         let (server, client) = (self.server.clone(), self.client().id().clone());
         match server.use_once(key, until, Reason::RequestObject(AssertionFlaw::Replayed)).await {
             Ok(only_use) => {
@@ -428,8 +435,7 @@ impl Consent {
         let is_pushed = state.is_pushed();
         let client = state.client().id().clone();
         let is_self_registered = state.client().is_self_registered();
-        let approved = state.approve(server.fresh_secrets(), &server.facts());
-        let (write, mut sealed) = match approved {
+        let (write, mut sealed) = match state.approve(server.fresh_secrets(), &server.facts()) {
             Ok(approved) => approved,
             Err(refusal) => return server.error_page(refusal, EventSubject::client(&client)),
         };
@@ -481,10 +487,9 @@ impl AuthorizationServer {
         self.refuse_page(refusal, Endpoint::Authorization, about).into_response()
     }
 
-    /// Verifies an `id_token_hint`, if there is one.
+    /// Verifies an `id_token_hint`.
     async fn with_hint(&self, state: AwaitLogin) -> Result<AwaitLogin, Refusal> {
-        let Some(hint) = state.hint(self.rules()) else { return Ok(state) };
-        let claims = Box::pin(self.hint(Some(hint))).await?;
+        let claims = self.hint(state.hint(self.rules())).await?;
         Ok(state.with_hint(claims))
     }
 }

@@ -5,7 +5,7 @@ use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::ClientId;
 use crate::error::{Fault, Refusal};
-use crate::flow::{ErrorAnswer, Finished, OpenedRedirect, Redirect};
+use crate::flow::{AwaitRedirectSignature, ErrorAnswer, Finished, OpenedRedirect, Redirect};
 use crate::grant::Subject;
 use crate::http::Response;
 use crate::store::{Filter, Page};
@@ -28,7 +28,7 @@ impl AuthorizationServer {
         if let Some(reason) = redirect.reason() {
             self.audit(EventKind::Refused(reason), Endpoint::Authorization, about);
         }
-        match self.send_redirect(redirect).await {
+        match self.signed_redirect(OpenedRedirect::Ready(redirect)).await {
             Ok(response) => response,
             Err(refusal) => self.refuse_page(refusal, Endpoint::Authorization, about).into_response(),
         }
@@ -36,30 +36,28 @@ impl AuthorizationServer {
 
     /// A response whose write is proven, with every signature that it needs.
     pub(super) async fn signed_redirect(&self, opened: OpenedRedirect) -> Result<Response, Refusal> {
-        let redirect = self.finish_redirect(opened).await?;
-        self.send_redirect(redirect).await
-    }
-
-    async fn finish_redirect(&self, mut opened: OpenedRedirect) -> Result<Redirect, Refusal> {
-        loop {
-            match opened {
-                OpenedRedirect::Ready(redirect) => return Ok(redirect),
-                OpenedRedirect::Sign(mut redirect) => {
-                    let token = Box::pin(self.sign_part(redirect.part_mut())).await?;
-                    opened = redirect.with_token(token);
-                }
-            }
-        }
-    }
-
-    /// The response to the browser, signed as a whole if its response mode requires it.
-    async fn send_redirect(&self, redirect: Redirect) -> Result<Response, Refusal> {
+        let redirect = match opened {
+            OpenedRedirect::Ready(redirect) => redirect,
+            OpenedRedirect::Sign(waiting) => Box::pin(self.sign_parts(waiting)).await?,
+        };
+        // Its response mode may require that the whole response is signed.
         match redirect.finish(|| self.now()) {
             Finished::Ready(response) => Ok(response),
             Finished::Sign(waiting) => {
                 let unsigned = waiting.unsigned().map_err(Fault::from)?;
                 let text = Box::pin(self.sign(&unsigned)).await?;
                 Ok(waiting.with_signature(&text))
+            }
+        }
+    }
+
+    /// Signs the tokens of a response, one after the other.
+    async fn sign_parts(&self, mut waiting: Box<AwaitRedirectSignature>) -> Result<Redirect, Refusal> {
+        loop {
+            let token = self.sign_part(waiting.part_mut()).await?;
+            match waiting.with_token(token) {
+                OpenedRedirect::Ready(redirect) => return Ok(redirect),
+                OpenedRedirect::Sign(next) => waiting = next,
             }
         }
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::AuthorizationServer;
 use crate::audit::{CallOutcome, CallOutput, Called, HostCall};
 use crate::base::system::stopwatch;
-use crate::base::time::in_time;
+use crate::base::time::{InTime, in_time};
 use crate::base::{FreshSecrets, SecretText};
 use crate::client::{Client, ClientId, DocumentUrl};
 use crate::documents::Requester;
@@ -92,20 +92,20 @@ impl AuthorizationServer {
     pub(super) async fn find_any_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Fault> {
         match self.inner.clients.try_client(id) {
             Some(found) => Ok(found),
-            None => Ok(self
-                .call(HostCall::FindClient, self.inner.clients.client(id))
-                .await
-                .ok_or(Fault::Deadline)??),
+            None => {
+                let found = self.call(HostCall::FindClient, self.inner.clients.client(id));
+                Ok(Box::pin(found).await.ok_or(Fault::Deadline)??)
+            }
         }
     }
 
     pub(super) async fn load(&self, id: GrantId) -> Result<Option<Record>, Fault> {
         match self.inner.store.try_load(id) {
             Some(found) => Ok(found),
-            None => Ok(self
-                .call(HostCall::LoadGrant, self.inner.store.load(id))
-                .await
-                .ok_or(Fault::Deadline)??),
+            None => {
+                let found = self.call(HostCall::LoadGrant, self.inner.store.load(id));
+                Ok(Box::pin(found).await.ok_or(Fault::Deadline)??)
+            }
         }
     }
 
@@ -165,7 +165,7 @@ impl AuthorizationServer {
     pub(super) async fn call<T: CallOutput>(
         &self,
         call: HostCall,
-        future: impl Future<Output = T>,
+        future: impl Future<Output = T> + Unpin,
     ) -> Option<T> {
         let begun = self.inner.audit.as_ref().map(|audit| (audit, stopwatch()));
         let output = self.in_time(future).await;
@@ -177,7 +177,7 @@ impl AuthorizationServer {
     }
 
     /// The output of a future, unless the deadline passes first.
-    pub(super) async fn in_time<F: Future>(&self, future: F) -> Option<F::Output> {
-        in_time(future, self.inner.rules.policy.store_deadline).await
+    pub(super) fn in_time<F: Future + Unpin>(&self, future: F) -> InTime<F> {
+        in_time(future, self.inner.rules.policy.store_deadline)
     }
 }

@@ -76,7 +76,7 @@ impl AuthorizationServer {
     /// Marks a proof as used.
     pub(super) async fn use_proof(&self, proven: Option<&Proven>) -> Result<(), Refusal> {
         let Some(Proven { once, until, .. }) = proven else { return Ok(()) };
-        match self.is_first_use(once, *until).await? {
+        match Box::pin(self.is_first_use(once, *until)).await? {
             true => Ok(()),
             false => Err(Reason::from(ProofFlaw::Replayed).into()),
         }

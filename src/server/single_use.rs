@@ -16,6 +16,7 @@
 //! says that it is the first use.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -115,7 +116,7 @@ impl AuthorizationServer {
         replayed: Reason,
     ) -> Result<Reservation<'_>, Refusal> {
         let all = &self.inner.one_time;
-        let turn = self.in_time(all.turns.take(key)).await.ok_or(Fault::Deadline)?;
+        let turn = self.in_time(pin!(all.turns.take(key))).await.ok_or(Fault::Deadline)?;
         let now = self.now();
         if all.takes_back(key, now) {
             return Ok(Reservation { all, key, until, now, is_answered: false, _turn: turn });

@@ -1,14 +1,16 @@
 //! The token endpoint (RFC 6749 section 3.2).
 
 use std::net::IpAddr;
+use std::pin::pin;
 
 use super::calls::{MAX_CONFLICT_RETRIES, Outcome};
 use super::client_auth::judge;
+use super::limit::Attempt;
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{
-    Authenticated, AwaitGrant, AwaitSecrets, NewGrantDecision, RedemptionDecision, TokenReply,
+    Authenticated, AwaitGrant, AwaitOwner, AwaitSecrets, NewGrantDecision, RedemptionDecision, TokenReply,
 };
 use crate::flow::{Facts, Judged, token};
 use crate::http::Request;
@@ -67,12 +69,20 @@ impl AuthorizationServer {
             Authenticated::FreshSecrets(flow) => self.issue_new_grant(&flow, request.peer).await,
             Authenticated::Exchange(flow) => Box::pin(self.exchange(*flow, request.peer)).await,
             Authenticated::Extension(flow) => Box::pin(self.extension(*flow, request, counted)).await,
-            Authenticated::Owner(flow) => {
-                let owner = Box::pin(self.authenticate_owner(flow.question())).await;
-                let flow = owner.and_then(|owner| flow.with_owner(owner, &self.facts()));
-                self.issue_new_grant(&judge(counted, flow)?, request.peer).await
-            }
+            Authenticated::Owner(flow) => Box::pin(self.password(*flow, request.peer, counted)).await,
         }
+    }
+
+    /// Exchanges a user's password for tokens.
+    async fn password(
+        &self,
+        flow: AwaitOwner,
+        peer: Option<IpAddr>,
+        counted: Option<Attempt<'_>>,
+    ) -> Result<TokenReply, Refusal> {
+        let owner = self.authenticate_owner(flow.question()).await;
+        let flow = owner.and_then(|owner| flow.with_owner(owner, &self.facts()));
+        self.issue_new_grant(&judge(counted, flow)?, peer).await
     }
 
     /// Redeems a code, a device code or a refresh token: load, decide, write. After a lost race it starts
@@ -82,7 +92,7 @@ impl AuthorizationServer {
         let mut lost = match flow.is_code() {
             true => {
                 let watch = self.process().undelivered.watch(flow.grant_id(), self.now());
-                Some(self.in_time(watch).await.ok_or(Fault::Deadline)?)
+                Some(self.in_time(pin!(watch)).await.ok_or(Fault::Deadline)?)
             }
             false => None,
         };
@@ -111,7 +121,7 @@ impl AuthorizationServer {
                 }
                 RedemptionDecision::Commit(write, sealed) => (write, sealed),
                 RedemptionDecision::End(tombstone, sealed) => {
-                    let opened = sealed.open(self.end(&tombstone).await?);
+                    let opened = sealed.open(Box::pin(self.end(&tombstone)).await?);
                     let about = EventSubject { subject: Some(tombstone.grant().subject()), ..about };
                     if let Err(refusal) = &opened {
                         self.audit(EventKind::Ended(refusal.reason()), Endpoint::Token, about);

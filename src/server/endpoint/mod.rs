@@ -329,14 +329,16 @@ impl AuthorizationServer {
     async fn dispatch(&self, endpoint: Endpoint, request: &Request) -> Response {
         match endpoint {
             Endpoint::Token => self.token(request).await,
-            Endpoint::PushedAuthorizationRequest => self.pushed_authorization_request(request).await,
-            Endpoint::DeviceAuthorization => self.device_authorization(request).await,
-            Endpoint::Revocation => self.revoke(request).await,
+            Endpoint::PushedAuthorizationRequest => {
+                Box::pin(self.pushed_authorization_request(request)).await
+            }
+            Endpoint::DeviceAuthorization => Box::pin(self.device_authorization(request)).await,
+            Endpoint::Revocation => Box::pin(self.revoke(request)).await,
             Endpoint::Introspection => self.introspect(request).await,
             Endpoint::Metadata => self.metadata(),
             Endpoint::Jwks => self.jwks().await,
-            Endpoint::Registration => self.registration(request).await,
-            Endpoint::UserInfo => self.userinfo(request).await,
+            Endpoint::Registration => Box::pin(self.registration(request)).await,
+            Endpoint::UserInfo => Box::pin(self.userinfo(request)).await,
             // The table has no methods for these, so such a request was refused above.
             Endpoint::Authorization
             | Endpoint::DeviceVerification

@@ -48,6 +48,7 @@ mod sessions;
 mod task;
 mod waiting;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,7 +184,7 @@ impl<S> Suite<S> {
             return;
         }
         findings.begin(clause);
-        match in_time(run, self.limit).await {
+        match in_time(pin!(run), self.limit).await {
             Some(Ok(())) => {}
             Some(Err(stop)) => findings.stopped(clause, stop),
             None => findings.stopped(clause, Stop::TooLong(self.limit)),

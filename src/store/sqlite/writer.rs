@@ -324,7 +324,7 @@ mod tests {
         let for_log = Connection::open_in_memory().unwrap();
         let writer = Writer::start(settings("/dev/null/none.db"), connection, for_log).unwrap();
         writer.write(Lane::Request, insert(1)).await.unwrap();
-        let closed = async { in_time(writer.close(), Duration::from_secs(60)).await };
+        let closed = async { in_time(std::pin::pin!(writer.close()), Duration::from_secs(60)).await };
         let (waited, closed) = tokio::join!(writer.write(Lane::Request, insert(2)), closed);
         assert_eq!(closed, Some(()));
         let not_begun = |error: &BackendError| !error.is_permanent() && !error.is_unknown_outcome();
