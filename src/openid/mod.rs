@@ -1,8 +1,8 @@
 //! OpenID Connect: authenticates users to clients that request the scope `openid` (OpenID Connect Core 1.0).
 //!
-//! It is switched on by [`openid`](crate::server::AuthorizationServerBuilder::openid) (feature `openid`) with
-//! the host's [`ClaimsSource`], which knows names, addresses and other claims. Users, sessions and pages stay
-//! the host's own. With it,
+//! The feature `openid` brings the methods of the builder that switch it on. `openid` takes the host's
+//! [`ClaimsSource`], which knows names, addresses and other claims. Users, sessions and pages stay the host's
+//! own. With it,
 //!
 //! - the response to a code, a device code or a refresh token has an `id_token`, if the grant has the scope
 //!   `openid`. It is signed with the client's `id_token_signed_response_alg`, RS256 by default, so the signer
@@ -18,12 +18,11 @@
 //! [`Consent::requested`](crate::Consent::requested)), while in plain OAuth they are a condition.
 //!
 //! A client with `subject_type` `pairwise` gets user identifiers that no other sector has (section 8.1); this
-//! needs [`pairwise_secret`](crate::server::AuthorizationServerBuilder::pairwise_secret). A client with
-//! `userinfo_signed_response_alg` gets its UserInfo answers as signed JWTs.
+//! needs `pairwise_secret`. A client with `userinfo_signed_response_alg` gets its UserInfo answers as signed
+//! JWTs.
 //!
-//! With [`sessions`](crate::server::AuthorizationServerBuilder::sessions), the server knows in which session
-//! of the host a grant began, and users can sign out everywhere at once: see the
-//! [manual](crate::manual::logout).
+//! With `sessions`, the server knows in which session of the host a grant began, and users can sign out
+//! everywhere at once: see the [manual](crate::manual::logout).
 //!
 //! Under [`Profile::Rfc6749`](crate::Profile::Rfc6749) the response types with `id_token` and `token` are
 //! supported for clients that list them ([`ResponseType`](crate::ResponseType)).

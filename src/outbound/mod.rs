@@ -1,6 +1,6 @@
 //! Outgoing requests: all requests of this crate to other servers.
 //!
-//! Implement [`Outbound`] with your own HTTP client, or use [`HttpOutbound`] (feature `reqwest`). Requests
+//! Implement [`Outbound`] with your own HTTP client, or use `HttpOutbound` (feature `reqwest`). Requests
 //! and responses are plain types, and [`address`] says which addresses a URL may reach.
 
 pub mod address;
