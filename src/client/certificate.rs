@@ -11,6 +11,7 @@ use super::{Client, ClientKeys, ClientMetadata};
 use crate::base::DistinguishedName;
 use crate::error::CertificateFlaw;
 use crate::http::Certificate;
+use crate::outbound::ChosenBy;
 
 /// The name that the certificate of a `tls_client_auth` client must have (RFC 8705 section 2.1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,18 +112,17 @@ pub struct ShownCertificate<'a> {
     /// What is expected. If it is `None` because the client is unknown, read the certificate nevertheless and
     /// refuse: the response must take the same time.
     pub expected: Option<ExpectedCertificate<'a>>,
-    /// Whether the client registered itself, or has a metadata document; as in
-    /// [`SignedText::by_stranger`](super::SignedText::by_stranger).
-    pub by_stranger: bool,
+    /// Who chose the client's `jwks_uri`.
+    pub chosen_by: ChosenBy,
 }
 
 impl<'a> ShownCertificate<'a> {
     pub(crate) fn new(
         certificate: &'a Certificate,
         expected: Option<ExpectedCertificate<'a>>,
-        by_stranger: bool,
+        chosen_by: ChosenBy,
     ) -> Self {
-        Self { certificate, expected, by_stranger }
+        Self { certificate, expected, chosen_by }
     }
 }
 

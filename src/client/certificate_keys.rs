@@ -130,14 +130,15 @@ impl CertificateKey {
 /// unknown key at most twice a minute.
 pub(super) struct FetchedCertificateKeys {
     url: Arc<str>,
+    chosen_by: ChosenBy,
     outbound: Arc<dyn Outbound>,
     kept: RemoteValue<Arc<CertificateKeys>>,
 }
 
 impl FetchedCertificateKeys {
-    pub(super) fn new(url: Arc<str>, outbound: Arc<dyn Outbound>) -> Self {
+    pub(super) fn new(url: Arc<str>, chosen_by: ChosenBy, outbound: Arc<dyn Outbound>) -> Self {
         let kept = RemoteValue::renewed_every(TimeDelta::seconds(30));
-        Self { url, outbound, kept }
+        Self { url, chosen_by, outbound, kept }
     }
 
     pub(super) async fn has(
@@ -156,7 +157,7 @@ impl FetchedCertificateKeys {
     }
 
     async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<Arc<CertificateKeys>>, NoAnswer> {
-        let request = OutboundRequest::get(&*self.url, ChosenBy::Client)
+        let request = OutboundRequest::get(&*self.url, self.chosen_by)
             .header("accept", "application/jwk-set+json, application/json")
             .limits(MAX_BYTES, DEADLINE);
         let answer = outbound::ask(&*self.outbound, &request).await;

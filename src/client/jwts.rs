@@ -83,7 +83,7 @@ impl ClientJwts {
     }
 
     /// The keys of a client; `None` without an `Outbound` for its `jwks_uri`.
-    fn source(&self, keys: &ClientKeys, by_stranger: bool) -> Option<Arc<dyn KeySource>> {
+    fn source(&self, keys: &ClientKeys, chosen_by: ChosenBy) -> Option<Arc<dyn KeySource>> {
         match keys {
             ClientKeys::Set(set) => {
                 let parse = || TrustedKeys::parse(set.json().as_bytes()).unwrap_or_default();
@@ -91,9 +91,10 @@ impl ClientJwts {
                 Some(Arc::new(StaticKeys::of(keys)))
             }
             ClientKeys::At(url) => {
-                let keys = self.remote.as_ref()?.at(url, by_stranger, |outbound| {
-                    FetchedKeys::new(&**url, outbound).chosen_by(ChosenBy::Client)
-                });
+                let keys = self
+                    .remote
+                    .as_ref()?
+                    .at(url, chosen_by, |outbound| FetchedKeys::new(&**url, outbound).chosen_by(chosen_by));
                 Some(keys)
             }
         }
@@ -115,7 +116,7 @@ impl ClientJwts {
         if !jws.is_untyped() && !signed.types.iter().any(|typ| jws.has_typ(typ)) {
             return Err(Unchecked::AtOnce(Flaw::TypeWrong));
         }
-        let source = self.source(keys, signed.by_stranger).ok_or(Unchecked::AtOnce(Flaw::SignatureWrong))?;
+        let source = self.source(keys, signed.chosen_by).ok_or(Unchecked::AtOnce(Flaw::SignatureWrong))?;
         let signed = signed_claims(&*source, jws, now).await;
         signed.map(|signed| signed.claims).map_err(|missing| match missing {
             SignatureMissing::NoKey => Unchecked::AtOnce(Flaw::SignatureWrong),

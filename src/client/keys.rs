@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::{Client, ClientMetadata};
 use crate::base::{Algorithm, Digest, HttpsUrl, SecretText};
 use crate::error::{AssertionFlaw, Reason};
+use crate::outbound::ChosenBy;
 
 /// The public keys of a client (RFC 7591 section 2): by value, or by URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,9 +197,8 @@ pub struct SignedText<'a> {
     pub algorithms: &'static [Algorithm],
     /// The values that an optional `typ` may have.
     pub types: &'static [&'static str],
-    /// Whether the client registered itself, or has a metadata document. Anyone can have any number of such
-    /// clients, so what is done for them must not hold up the others.
-    pub by_stranger: bool,
+    /// Who chose the client's `jwks_uri`.
+    pub chosen_by: ChosenBy,
 }
 
 impl<'a> SignedText<'a> {
@@ -208,7 +208,7 @@ impl<'a> SignedText<'a> {
         algorithm: Option<&'a str>,
         types: &'static [&'static str],
     ) -> Self {
-        Self { text, keys, algorithm, algorithms: Algorithm::ALL, types, by_stranger: false }
+        Self { text, keys, algorithm, algorithms: Algorithm::ALL, types, chosen_by: ChosenBy::Client }
     }
 
     /// Limits the text to these algorithms.
@@ -218,7 +218,7 @@ impl<'a> SignedText<'a> {
 
     /// The same, of this client.
     pub(crate) fn by(self, client: Option<&Client>) -> Self {
-        Self { by_stranger: client.is_some_and(Client::is_stranger), ..self }
+        Self { chosen_by: client.map_or(ChosenBy::Client, Client::urls_chosen_by), ..self }
     }
 }
 

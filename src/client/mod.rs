@@ -79,6 +79,7 @@ pub use crate::base::ClientId;
 use crate::base::redirect_uri::RedirectUri;
 use crate::base::{Digest, Scope, SecretText, after};
 use crate::error::BackendError;
+use crate::outbound::ChosenBy;
 
 /// How a client authenticates (`token_endpoint_auth_method` of RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -267,6 +268,15 @@ impl Client {
     /// Whether its metadata come from outside: it registered itself, or has a metadata document.
     pub(crate) fn is_stranger(&self) -> bool {
         self.is_self_registered() || self.of_document
+    }
+
+    /// Who chose its URLs.
+    pub(crate) fn urls_chosen_by(&self) -> ChosenBy {
+        match &self.owner {
+            _ if self.is_stranger() => ChosenBy::Client,
+            Some(_) => ChosenBy::Developer,
+            None => ChosenBy::Host,
+        }
     }
 
     /// The host of its metadata document, if its id is the URL of one

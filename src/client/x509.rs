@@ -17,7 +17,7 @@ use super::certificate_keys::{CertificateKey, CertificateKeys, FetchedCertificat
 use super::{CertificateSubject, ClientCertificates, ClientKeys, ExpectedCertificate, ShownCertificate};
 use crate::base::{Attribute, DistinguishedName};
 use crate::error::CertificateFlaw as Flaw;
-use crate::outbound::Outbound;
+use crate::outbound::{ChosenBy, Outbound};
 use crate::trust::{ClientSets, Recent};
 
 /// Reads client certificates for `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705 section 2).
@@ -72,7 +72,7 @@ impl X509Certificates {
     async fn is_of(
         &self,
         keys: &ClientKeys,
-        by_stranger: bool,
+        chosen_by: ChosenBy,
         shown: &CertificateKey,
         now: DateTime<Utc>,
     ) -> Result<bool, Flaw> {
@@ -83,8 +83,8 @@ impl X509Certificates {
             }
             ClientKeys::At(url) => {
                 let remote = self.remote.as_ref().ok_or(Flaw::KeyWrong)?;
-                let new = |outbound| FetchedCertificateKeys::new(Arc::clone(url), outbound);
-                remote.at(url, by_stranger, new).has(shown, now).await
+                let new = |outbound| FetchedCertificateKeys::new(Arc::clone(url), chosen_by, outbound);
+                remote.at(url, chosen_by, new).has(shown, now).await
             }
         }
     }
@@ -110,7 +110,7 @@ impl ClientCertificates for X509Certificates {
                 }
             }
         };
-        if self.is_of(key.0, shown.by_stranger, &key.1, now).await? { Ok(()) } else { Err(Flaw::KeyWrong) }
+        if self.is_of(key.0, shown.chosen_by, &key.1, now).await? { Ok(()) } else { Err(Flaw::KeyWrong) }
     }
 
     fn fetches(&self) -> bool {

@@ -9,9 +9,14 @@ use crate::base::SecretText;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChosenBy {
-    /// The host's configuration, or a server that it names.
+    /// The host's configuration, the host's own client, or a server that the host names.
     Host,
-    /// A client, which may be anyone: only public addresses are reachable.
+    /// A client with an [owner](crate::Client::owner), whom the host knows: only public addresses are
+    /// reachable.
+    Developer,
+    /// A client that registered itself or has a metadata document, so it may be anyone's: only public
+    /// addresses are reachable. Anyone can have any number of such clients, so their requests must not hold
+    /// up others.
     Client,
 }
 

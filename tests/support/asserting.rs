@@ -57,7 +57,7 @@ impl KeyServer {
 #[async_trait]
 impl Outbound for KeyServer {
     async fn send(&self, request: &OutboundRequest) -> Result<OutboundResponse, OutboundError> {
-        assert_eq!(request.chosen_by(), grantor::outbound::ChosenBy::Client);
+        assert_eq!(request.chosen_by(), grantor::outbound::ChosenBy::Host);
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         let body = self.0.body.lock().unwrap().clone();
         let body = body.filter(|_| request.url() == KEYS_AT).ok_or(OutboundError::Unreachable)?;

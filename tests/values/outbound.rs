@@ -83,6 +83,9 @@ async fn a_get_and_a_post_arrive_as_they_were_meant() {
     );
 }
 
+/// Whose URLs reach only public addresses, whatever is allowed.
+const UNTRUSTED: [ChosenBy; 2] = [ChosenBy::Client, ChosenBy::Developer];
+
 #[tokio::test]
 async fn special_addresses_are_refused_in_every_spelling() {
     let (closed, open) = (HttpOutbound::builder().build().unwrap(), open().build().unwrap());
@@ -100,8 +103,10 @@ async fn special_addresses_are_refused_in_every_spelling() {
     ] {
         let url = format!("https://{host}/");
         assert_eq!(failure(&closed, get(&url)).await, OutboundError::AddressRefused, "{host}");
-        let strangers = OutboundRequest::get(&url, ChosenBy::Client);
-        assert_eq!(failure(&open, strangers).await, OutboundError::AddressRefused, "a client's {host}");
+        for chosen_by in UNTRUSTED {
+            let asked = OutboundRequest::get(&url, chosen_by);
+            assert_eq!(failure(&open, asked).await, OutboundError::AddressRefused, "{host} by {chosen_by:?}");
+        }
     }
     for host in [
         "0.0.0.0",
@@ -190,8 +195,10 @@ async fn plain_http_goes_to_this_machine_only_and_only_if_allowed() {
     ] {
         assert_eq!(ours_alone.send(&get(&url)).await.err(), ours, "{url}");
         assert_eq!(private_alone.send(&get(&url)).await.err(), private, "{url}");
-        let strangers = OutboundRequest::get(&url, ChosenBy::Client);
-        assert_eq!(failure(&all, strangers).await, OutboundError::UrlRefused, "a client's {url}");
+        for chosen_by in UNTRUSTED {
+            let asked = OutboundRequest::get(&url, chosen_by);
+            assert_eq!(failure(&all, asked).await, OutboundError::UrlRefused, "{url} by {chosen_by:?}");
+        }
     }
     assert_eq!(remote.calls(), 2);
 }
@@ -210,10 +217,11 @@ async fn a_name_is_good_for_the_addresses_that_were_checked() {
         &["8.8.8.8", "127.0.0.1"],
         &["127.0.0.1", "8.8.8.8"],
     ] {
-        let answers = Answers::new(&[answer]);
-        let strangers = OutboundRequest::get(&url, ChosenBy::Client);
-        let refused = failure(&with(&answers), strangers).await;
-        assert_eq!(refused, OutboundError::AddressRefused, "a client's name at {answer:?}");
+        for chosen_by in UNTRUSTED {
+            let asked = OutboundRequest::get(&url, chosen_by);
+            let refused = failure(&with(&Answers::new(&[answer])), asked).await;
+            assert_eq!(refused, OutboundError::AddressRefused, "a name at {answer:?} by {chosen_by:?}");
+        }
     }
     for answer in [&["169.254.169.254"][..], &["::ffff:127.0.0.1"], &["127.0.0.1", "169.254.169.254"]] {
         let refused = failure(&with(&Answers::new(&[answer])), get(&url)).await;
@@ -246,7 +254,7 @@ async fn a_certificate_is_trusted_and_is_for_the_name() {
 async fn an_origin_is_mapped_to_this_machine_and_to_nothing_else() {
     let remote = Remote::saying(Says::json("{}")).await;
     let outbound = HttpOutbound::builder().map("https://client.example", remote.address).build().unwrap();
-    for chosen_by in [ChosenBy::Client, ChosenBy::Host] {
+    for chosen_by in [ChosenBy::Client, ChosenBy::Developer, ChosenBy::Host] {
         let asked = OutboundRequest::get("https://client.example/id.json?a=1", chosen_by);
         assert_eq!(outbound.send(&asked).await.unwrap().status(), 200);
     }
@@ -326,7 +334,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn so_many_requests_at_once_and_strangers_apart() {
+async fn so_many_requests_at_once_and_each_chooser_apart() {
     let hangs = Remote::saying(Says::AndHangs(Vec::new())).await;
     let well = Remote::saying(Says::json("{}")).await;
     let outbound = HttpOutbound::builder()
@@ -348,11 +356,10 @@ async fn so_many_requests_at_once_and_strangers_apart() {
     }
     let waits = OutboundRequest::get("https://well.example/", ChosenBy::Client).limits(9, soon);
     assert_eq!(failure(&outbound, waits).await, OutboundError::Timeout, "the one turn is taken");
-    assert_eq!(
-        outbound.send(&get("https://well.example/")).await.unwrap().status(),
-        200,
-        "the host's own is free"
-    );
+    for chosen_by in [ChosenBy::Host, ChosenBy::Developer] {
+        let free = OutboundRequest::get("https://well.example/", chosen_by);
+        assert_eq!(outbound.send(&free).await.unwrap().status(), 200, "{chosen_by:?} is free");
+    }
     holding.abort();
     assert!(holding.await.unwrap_err().is_cancelled());
     let free =

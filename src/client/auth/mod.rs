@@ -22,6 +22,7 @@ use crate::base::{ReplayKey, SecretText};
 use crate::error::{AssertionFlaw, CertificateFlaw, Reason};
 use crate::http::form::Form;
 use crate::http::{Certificate, Request};
+use crate::outbound::ChosenBy;
 
 pub(crate) use private_key_jwt::{ASSERTION_TYPES, AssertionRules};
 pub use slow_hash::SlowHash;
@@ -359,7 +360,11 @@ impl AwaitCertificate {
         let keys = client.filter(by_key).and_then(Client::keys);
         let named = self.subject.as_ref().map(ExpectedCertificate::Named);
         let expected = named.or(keys.map(ExpectedCertificate::OfKey));
-        ShownCertificate::new(&self.certificate, expected, client.is_some_and(Client::is_stranger))
+        ShownCertificate::new(
+            &self.certificate,
+            expected,
+            client.map_or(ChosenBy::Client, Client::urls_chosen_by),
+        )
     }
 
     /// Continues with the answer.

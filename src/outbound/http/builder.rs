@@ -59,8 +59,8 @@ impl HttpOutboundBuilder {
         self
     }
 
-    /// The most concurrent requests, separately for the URLs of the host and of clients; by default 64 each.
-    /// Others wait, within their deadline.
+    /// The most concurrent requests, separately for each [`ChosenBy`](crate::outbound::ChosenBy); by default
+    /// 64 each. Others wait, within their deadline.
     pub fn at_once(mut self, requests: usize) -> Self {
         self.at_once = requests;
         self
@@ -99,8 +99,9 @@ impl HttpOutboundBuilder {
             let turns = Semaphore::new(self.at_once);
             Ok(Way { http: self.client(allowed)?, allowed, turns })
         };
-        let (host, client) = (way(self.allowed)?, way(Allowed::default())?);
-        Ok(HttpOutbound(Arc::new(Inner { host, client, mapped, told: self.told })))
+        let (host, developer, client) =
+            (way(self.allowed)?, way(Allowed::default())?, way(Allowed::default())?);
+        Ok(HttpOutbound(Arc::new(Inner { host, developer, client, mapped, told: self.told })))
     }
 
     fn client(&self, allowed: Allowed) -> Result<Client, OutboundSetupError> {

@@ -44,6 +44,7 @@ pub struct HttpOutbound(Arc<Inner>);
 
 struct Inner {
     host: Way,
+    developer: Way,
     client: Way,
     /// The address on this machine that replaces an https origin.
     mapped: BTreeMap<String, SocketAddr>,
@@ -70,6 +71,7 @@ impl HttpOutbound {
     fn way(&self, chosen_by: ChosenBy) -> &Way {
         match chosen_by {
             ChosenBy::Host => &self.0.host,
+            ChosenBy::Developer => &self.0.developer,
             ChosenBy::Client => &self.0.client,
         }
     }

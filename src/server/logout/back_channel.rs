@@ -19,7 +19,7 @@ use crate::documents::Requester;
 use crate::error::Reason;
 use crate::flow::logout::logout_token;
 use crate::openid::{Delivery, LogoutNotice};
-use crate::outbound::{ChosenBy, OutboundError, OutboundRequest, ask};
+use crate::outbound::{OutboundError, OutboundRequest, ask};
 
 /// The most clients contacted at once.
 const AT_ONCE: usize = 16;
@@ -111,12 +111,9 @@ impl AuthorizationServer {
             Ok(token) => token,
             Err(_) => return Delivery::Later,
         };
-        // The URL of a client with an owner is not the host's choice either.
-        let is_strange = client.is_stranger() || client.owner().is_some();
-        let chosen_by = if is_strange { ChosenBy::Client } else { ChosenBy::Host };
         let form: String =
             form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
-        let request = OutboundRequest::post(uri, chosen_by, form).limits(64 * 1024, TRY);
+        let request = OutboundRequest::post(uri, client.urls_chosen_by(), form).limits(64 * 1024, TRY);
         outcome(ask(&**outbound, &request).await.map(|answer| answer.status()))
     }
 

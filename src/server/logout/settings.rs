@@ -83,8 +83,8 @@ impl Sessions {
     /// drop(tokio::spawn(delivery))`. A client that cannot be reached is tried five times within five minutes
     /// ([`retry_pauses`](Self::retry_pauses)), as long as the process lives.
     ///
-    /// A URL that a client registered itself is untrusted ([`ChosenBy::Client`](crate::outbound::ChosenBy));
-    /// that of the host's own client counts as the host's.
+    /// A URL that a client or its developer registered is untrusted
+    /// ([`ChosenBy`](crate::outbound::ChosenBy)); that of the host's own client counts as the host's.
     pub fn back_channel(
         mut self,
         outbound: impl Outbound + 'static,

@@ -1,15 +1,16 @@
 //! The keys of clients that authenticate by one: which count, where they come from, and what may be
 //! registered.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use grantor::client::{ClientError, ClientJwts, ClientKeysError};
 use grantor::error::AssertionFlaw;
 use grantor::jose::{Algorithm, Signer as _, SigningKey};
-use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
+use grantor::outbound::{ChosenBy, Outbound, OutboundError, OutboundRequest, OutboundResponse};
 use grantor::{AuthMethod, Client, ClientMetadata, MemoryRegistry, MemoryStore, Reason, Request};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -279,6 +280,8 @@ struct Hosts {
     keys: Value,
     held: Arc<AtomicUsize>,
     gate: Arc<Semaphore>,
+    /// Who chose the key sets that were fetched.
+    chosen_by: Arc<Mutex<BTreeMap<String, ChosenBy>>>,
 }
 
 #[grantor::async_trait]
@@ -287,7 +290,10 @@ impl Outbound for Hosts {
         let url = request.url();
         let body = match url.strip_suffix("/id") {
             Some(host) => keyed_document(url, json!({ "jwks_uri": format!("{host}/keys") })),
-            None => self.keys.clone(),
+            None => {
+                self.chosen_by.lock().unwrap().insert(url.to_owned(), request.chosen_by());
+                self.keys.clone()
+            }
         };
         if url.starts_with("https://slow") && url.ends_with("/keys") {
             self.held.fetch_add(1, Ordering::SeqCst);
@@ -298,13 +304,22 @@ impl Outbound for Hosts {
 }
 
 #[tokio::test]
-async fn ca_33_slow_keys_of_strangers_stop_no_client_of_the_host() {
+async fn ca_33_slow_keys_of_strangers_stop_no_client_that_the_host_knows() {
     const STRANGER: &str = "https://app.example/id";
+    const OWNED_KEYS: &str = "https://owned.example/keys";
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     let gate = Arc::new(Semaphore::new(0));
-    let hosts = Hosts { keys: set_of(&key), held: Arc::default(), gate: Arc::clone(&gate) };
+    let hosts = Hosts {
+        keys: set_of(&key),
+        held: Arc::default(),
+        gate: Arc::clone(&gate),
+        chosen_by: Arc::default(),
+    };
     let store = Arc::new(MemoryStore::new());
-    let registry = MemoryRegistry::new([signing("far").jwks_uri(KEYS_AT).build().unwrap()]);
+    let registry = MemoryRegistry::new([
+        signing("far").jwks_uri(KEYS_AT).build().unwrap(),
+        signing("owned").jwks_uri(OWNED_KEYS).owner("a developer").build().unwrap(),
+    ]);
     let fixture = Fixture::on(store.clone(), store.clone(), |builder| {
         let builder = builder.clients(registry).client_id_metadata_documents(hosts.clone());
         let builder = builder.replay_guard(store).client_signatures(ClientJwts::over(hosts.clone()));
@@ -322,7 +337,9 @@ async fn ca_33_slow_keys_of_strangers_stop_no_client_of_the_host() {
         tokio::task::yield_now().await;
     }
     assert_eq!(asks(STRANGER).await.error(), (503, "temporarily_unavailable".to_owned()));
-    assert_eq!(asks("far").await.status(), 200, "its keys have their own turns");
+    for known in ["far", "owned"] {
+        assert_eq!(asks(known).await.status(), 200, "the keys of {known} have their own turns");
+    }
     gate.add_permits(16);
     slow.await.unwrap();
     let answer = asks(STRANGER).await;
@@ -331,4 +348,8 @@ async fn ca_33_slow_keys_of_strangers_stop_no_client_of_the_host() {
         (400, "unauthorized_client".to_owned()),
         "no pause follows what was not fetched"
     );
+    let chosen_by = hosts.chosen_by.lock().unwrap();
+    let of = |url: &str| chosen_by[url];
+    assert_eq!([of(KEYS_AT), of(OWNED_KEYS)], [ChosenBy::Host, ChosenBy::Developer]);
+    assert_eq!(of("https://slow0.example/keys"), ChosenBy::Client);
 }
