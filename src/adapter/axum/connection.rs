@@ -16,9 +16,9 @@ use ::http::request::Parts;
 use crate::http::Certificate;
 pub(in crate::adapter) use connect_info::{certificate, peer};
 
-/// The connection of a request: its peer, and its client certificate. A `TlsListener`
-/// (feature `axum-tls`) passes it to `into_make_service_with_connect_info::<Connection>()`; your own listener
-/// can do the same.
+/// The connection of a request: its peer, and its client certificate. A `TlsListener` (feature
+/// `axum-tls`) passes it to `into_make_service_with_connect_info::<Connection>()`; your own listener can do
+/// the same.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Connection {

@@ -39,14 +39,15 @@ impl HttpOutboundBuilder {
         }
     }
 
-    /// Lets the host's own URLs reach this machine, also by `http`. A client's URLs still cannot.
+    /// Lets the host's own URLs ([`ChosenBy::Host`](crate::outbound::ChosenBy)) reach this machine, also by
+    /// `http`. All others still cannot.
     pub fn allow_loopback(mut self) -> Self {
         self.allowed.loopback = true;
         self
     }
 
-    /// Lets the host's own URLs reach private addresses (RFC 1918, RFC 4193, RFC 6598), by https. A client's
-    /// URLs still cannot.
+    /// Lets the host's own URLs ([`ChosenBy::Host`](crate::outbound::ChosenBy)) reach private addresses (RFC
+    /// 1918, RFC 4193, RFC 6598), by https. All others still cannot.
     pub fn allow_private(mut self) -> Self {
         self.allowed.private = true;
         self
