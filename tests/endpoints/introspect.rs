@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use grantor::{Endpoint, Login, Request};
+use grantor::{Client, Endpoint, GrantType, Login, MemoryRegistry, Policy, Request};
 use serde_json::json;
 
-use crate::support::{Answer, Fixture, ISSUER, SECRET, TestClock, basic, code_query, encode, request};
+use crate::support::{
+    Answer, CALLBACK, Fixture, ISSUER, SECRET, TestClock, basic, code_query, encode, request,
+};
 
 fn inactive() -> serde_json::Value {
     json!({ "active": false })
@@ -155,6 +157,22 @@ async fn in_06_a_refresh_token_is_shown_to_its_client_alone_and_never_as_an_acce
         assert_eq!(fixture.introspect("robot", &token).await.json(), inactive());
         assert_eq!(fixture.introspect("other", &token).await.json(), inactive());
     }
+}
+
+#[tokio::test]
+async fn in_06_a_spent_refresh_token_and_a_guessed_one_are_inactive() {
+    let rotating = Client::builder("rotating").redirect_uri(CALLBACK).secret(SECRET).rotate_refresh(true);
+    let rotating = rotating.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]).build();
+    let fixture = Fixture::with(|b| b.clients(MemoryRegistry::new([rotating.unwrap()])));
+    let spent = fixture.tokens("rotating", "read").await.refresh_token();
+    let current = fixture.refresh("rotating", &spent).await.refresh_token();
+    let last = if current.ends_with('A') { 'Q' } else { 'A' };
+    let guessed = format!("{}{last}", &current[..current.len() - 1]);
+    for (token, is_active) in [(&spent, false), (&guessed, false), (&current, true)] {
+        assert_eq!(fixture.introspect("rotating", token).await.json()["active"], is_active, "{token}");
+    }
+    fixture.clock.advance(Policy::default().refresh_token_idle);
+    assert_eq!(fixture.introspect("rotating", &current).await.json(), inactive());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::ForeignToken;
+use grantor::store::{Filter, Page, TokenStore as _};
 use grantor::{EventKind, Policy, Reason, Request};
 
 use crate::support::faulty::{Fault, Faulty, Plan};
@@ -215,4 +216,24 @@ async fn rv_08_guessing_tokens_writes_nothing() {
     }
     let after = fixture.server.grants_of(access.subject()).await.unwrap()[0].version();
     assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn rv_08_only_the_code_itself_ends_a_grant_that_waits_for_it() {
+    let fixture = Fixture::new();
+    let code = fixture.code("conf", "read").await;
+    let last = if code.ends_with('A') { 'Q' } else { 'A' };
+    let guessed = format!("{}{last}", &code[..code.len() - 1]);
+    let as_refresh_token = code.replacen("gac_", "grt_", 1);
+    assert_ne!(as_refresh_token, code);
+    let version =
+        async || fixture.store.list(&Filter::default(), Page::first(1)).await.unwrap().records[0].version();
+    let before = version().await;
+    for wrong in [guessed, as_refresh_token] {
+        assert_eq!(fixture.revoke("conf", &wrong).await.status(), 200);
+        assert_eq!(version().await, before, "{wrong}");
+    }
+    assert_eq!(fixture.revoke("conf", &code).await.status(), 200);
+    assert_eq!(fixture.redeem("conf", &code).await.error(), (400, "invalid_grant".to_owned()));
+    assert_eq!(fixture.log.last_reason(), Some(Reason::GrantEnded));
 }

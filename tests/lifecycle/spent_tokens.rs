@@ -232,6 +232,20 @@ async fn ft_04_a_repeat_says_who_had_the_answer_first_and_whether_it_is_the_firs
     }
 }
 
+#[tokio::test]
+async fn a_refresh_token_that_stays_leaves_no_answer_and_no_mark_behind() {
+    let fixture = Fixture::new();
+    let tokens = fixture.tokens("conf", "read").await;
+    for _ in 0..3 {
+        assert_eq!(
+            fixture.refresh("conf", &tokens.refresh_token()).await.refresh_token(),
+            tokens.refresh_token()
+        );
+        assert_eq!(fixture.bridges().await, [None, None]);
+        assert_eq!(fixture.body().await["stage"]["live"]["family"].get("spent"), None);
+    }
+}
+
 /// What opens with a code alone: the pad of a bridge that nothing else is mixed into.
 fn under(bridge: &Value, name: &str, code: &str) -> Secret {
     let tag = if name == "access" { "grantor:bridge-access:v1" } else { "grantor:bridge-refresh:v1" };
