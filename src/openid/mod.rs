@@ -1,8 +1,8 @@
 //! OpenID Connect: authenticates users to clients that request the scope `openid` (OpenID Connect Core 1.0).
 //!
-//! The feature `openid` brings the methods of the builder that switch it on. `openid` takes the host's
-//! [`ClaimsSource`], which knows names, addresses and other claims. Users, sessions and pages stay the host's
-//! own. With it,
+//! With the feature `openid`, the builder has a method of that name, which switches it on. It takes the
+//! host's [`ClaimsSource`], which knows names, addresses and other claims. Users, sessions and pages stay the
+//! host's own. Then
 //!
 //! - the response to a code, a device code or a refresh token has an `id_token`, if the grant has the scope
 //!   `openid`. It is signed with the client's `id_token_signed_response_alg`, RS256 by default, so the signer
@@ -47,6 +47,8 @@ pub(crate) use client_macs::ClientMacs;
 pub(crate) use hs256::Hs256;
 pub use logout::{Delivery, LogoutNotice, LogoutQueue};
 pub(crate) use names::is_of_user;
+#[cfg(all(feature = "testing", feature = "openid"))]
+pub(crate) use names::scopes_of_user;
 pub use pairwise::MIN_PAIRWISE_SECRET;
 pub(crate) use pairwise::PairwiseKey;
 pub use request::{ClaimTerms, ClaimsRequest, MAX_CLAIM_NAMES, MAX_CLAIMS_LENGTH};

@@ -10,9 +10,14 @@ pub(super) fn of_scope(scope: &Scope) -> impl Iterator<Item = &'static str> {
         .flat_map(|(_, claims)| claims.iter().copied())
 }
 
+/// The scopes that ask for claims about the user.
+pub(crate) fn scopes_of_user() -> impl Iterator<Item = &'static str> {
+    BY_SCOPE.iter().map(|(name, _)| *name)
+}
+
 /// Whether a scope asks for claims about the user.
 pub(crate) fn is_of_user(scope: &str) -> bool {
-    BY_SCOPE.iter().any(|(name, _)| *name == scope)
+    scopes_of_user().any(|name| name == scope)
 }
 
 const BY_SCOPE: &[(&str, &[&str])] = &[

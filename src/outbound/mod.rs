@@ -22,8 +22,8 @@ use crate::base::time::in_time;
 /// Sends requests to other servers.
 ///
 /// The response is trusted as much as the server of the URL: check certificates, and **follow no redirects**,
-/// because an untrusted URL could redirect anywhere. A URL that is not [`ChosenBy::Host`] is untrusted: it must
-/// reach only public addresses ([`address::Reach`]), checked against the resolved address of the actual
+/// because an untrusted URL could redirect anywhere. A URL that is not [`ChosenBy::Host`] is untrusted: it
+/// must reach only public addresses ([`address::Reach`]), checked against the resolved address of the actual
 /// connection. A mistake lets attackers into the host's own network.
 #[async_trait]
 pub trait Outbound: Send + Sync {

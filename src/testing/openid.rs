@@ -7,11 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{TestServer, TestServerBuilder, told};
 use crate::jose::Algorithm;
-use crate::openid::{ClaimsAsked, ClaimsSource};
+use crate::openid::{ClaimsAsked, ClaimsSource, scopes_of_user};
 use crate::store::BackendError;
-
-/// The scopes of the standard claims (OpenID Connect Core section 5.4).
-const SCOPES: [&str; 4] = ["profile", "email", "address", "phone"];
 
 /// A [`ClaimsSource`] that is a table of users.
 #[derive(Clone, Debug, Default)]
@@ -39,9 +36,7 @@ impl UserClaims {
 #[async_trait]
 impl ClaimsSource for UserClaims {
     async fn claims(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError> {
-        let own = self.0.get(asked.user()).into_iter().flatten();
-        let asked_for = own.filter(|(name, _)| asked.wants(name));
-        Ok(asked_for.map(|(name, value)| (name.clone(), value.clone())).collect())
+        Ok(self.0.get(asked.user()).cloned().unwrap_or_default())
     }
 }
 
@@ -70,7 +65,7 @@ impl TestServerBuilder {
     pub fn openid(mut self, claims: impl ClaimsSource + 'static) -> Self {
         // Every OpenID Provider needs a key for RS256. It takes a while to make, so no other server has one.
         self.algorithms.push(Algorithm::Rs256);
-        self.scopes(SCOPES).configure(|server| server.openid(claims))
+        self.scopes(scopes_of_user()).configure(|server| server.openid(claims))
     }
 }
 

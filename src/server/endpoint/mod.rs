@@ -326,6 +326,8 @@ impl AuthorizationServer {
         row.share(response)
     }
 
+    /// The futures of the less frequent endpoints are boxed, so that a token request does not carry the size of
+    /// the largest one.
     async fn dispatch(&self, endpoint: Endpoint, request: &Request) -> Response {
         match endpoint {
             Endpoint::Token => self.token(request).await,
