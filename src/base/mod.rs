@@ -53,11 +53,12 @@ pub(crate) use rights::{AccessRights, RightsRef};
 pub use scope::{MAX_SCOPE_TOKENS, Scope};
 pub use secret::{Digest, SECRET_BYTES, Secret, SecretText};
 pub use session_id::SessionId;
+pub(crate) use subject::Parties;
 pub use subject::{Authentication, Login, Subject, SubjectType};
 #[cfg(any(all(target_arch = "wasm32", target_os = "unknown"), doc))]
 pub use system::host;
 pub use system::{Clock, Entropy, SystemClock, SystemEntropy};
-pub(crate) use time::after;
+pub(crate) use time::{Second, after};
 pub(crate) use token_name::TokenName;
 pub use user_code::{UserCode, UserCodeDigest};
 pub use value_error::ValueError;

@@ -77,6 +77,24 @@ impl fmt::Debug for Subject {
     }
 }
 
+/// Whose a grant is: the client that it was issued to, and the subject of its tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parties {
+    pub(crate) client: ClientId,
+    pub(crate) subject: Subject,
+}
+
+impl Parties {
+    /// Those of a grant that a client has for itself.
+    pub(crate) fn own(client: ClientId) -> Self {
+        Self { subject: Subject::Client(client.clone()), client }
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(&self.subject, Subject::Client(subject) if *subject == self.client)
+    }
+}
+
 /// Whether a subject is a user or a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

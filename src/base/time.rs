@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::system::{Delay, Instant, stopwatch};
 
@@ -26,6 +27,35 @@ pub(crate) fn whole_seconds(wait: Duration) -> NonZeroU32 {
 /// The last representable whole second. A stored body has no fractions of seconds.
 pub(crate) fn end_of_time() -> DateTime<Utc> {
     DateTime::from_timestamp(DateTime::<Utc>::MAX_UTC.timestamp(), 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// A time in whole seconds since 1970, as in stored bodies: a third smaller than one with fractions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub(crate) struct Second(i64);
+
+impl Second {
+    pub(crate) const fn of(moment: DateTime<Utc>) -> Self {
+        Self(moment.timestamp())
+    }
+
+    pub(crate) fn moment(self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.0, 0).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+}
+
+impl TryFrom<i64> for Second {
+    type Error = &'static str;
+
+    fn try_from(seconds: i64) -> Result<Self, Self::Error> {
+        DateTime::from_timestamp(seconds, 0).map(Self::of).ok_or("a time that is out of range")
+    }
+}
+
+impl From<Second> for i64 {
+    fn from(second: Second) -> Self {
+        second.0
+    }
 }
 
 /// The output of a future, unless the time limit passes first. A future that is ready at once needs no timer.

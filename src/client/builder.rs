@@ -11,7 +11,7 @@ use super::{ApplicationType, AuthMethod, Client, ClientError, ClientErrors, Clie
 use super::{ClientSecret, ClientState, GrantType, LogoutUris, Profile, ProfileMismatch, ResponseType};
 use super::{MIN_MAC_SECRET, SealedSecretError, SealedSecrets, SecretHash, SelfRegistration};
 use crate::base::redirect_uri::{RedirectUri, may_be_named};
-use crate::base::{AccessTokens, Scope, SecretText};
+use crate::base::{AccessTokens, Parties, Scope, SecretText};
 use crate::error::Mistakes;
 
 /// Builds a [`Client`].
@@ -286,7 +286,7 @@ impl ClientBuilder {
 
     /// A builder for a change of this client: it keeps the parts that no change of the metadata affects.
     pub(crate) fn keeping(current: &Client) -> Self {
-        let builder = Self::new(Some(current.id.clone())).issued(current.issued);
+        let builder = Self::new(Some(current.id().clone())).issued(current.issued);
         builder.state(current.state).owned_by(current.owner.clone())
     }
 
@@ -450,7 +450,7 @@ impl ClientBuilder {
         metadata.redirect_uris.shrink_to_fit();
         metadata.post_logout_redirect_uris.shrink_to_fit();
         let client = Client {
-            id,
+            own: Arc::new(Parties::own(id)),
             metadata,
             redirect_uris: redirect_uris.into_boxed_slice(),
             auth_method,

@@ -43,7 +43,7 @@ impl Client {
     pub fn encode(&self) -> serde_json::Value {
         let body = Body {
             v: VERSION,
-            client_id: self.id.clone(),
+            client_id: self.id().clone(),
             client_id_issued_at: self.issued,
             secrets: self.secrets.clone(),
             revision: self.revision,

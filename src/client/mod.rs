@@ -77,7 +77,7 @@ pub use x509::X509Certificates;
 
 pub use crate::base::ClientId;
 use crate::base::redirect_uri::RedirectUri;
-use crate::base::{Digest, Scope, SecretText, after};
+use crate::base::{Digest, Parties, Scope, SecretText, Subject, after};
 use crate::error::BackendError;
 use crate::outbound::ChosenBy;
 
@@ -135,7 +135,8 @@ pub enum ApplicationType {
 /// A registered client. Made by [`Client::builder`], which checks that its parts are consistent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    pub(crate) id: ClientId,
+    /// It and its own subject, in one place: the grants that it has for itself share this.
+    pub(crate) own: Arc<Parties>,
     pub(crate) metadata: ClientMetadata,
     pub(crate) redirect_uris: Box<[RedirectUri]>,
     pub(crate) auth_method: AuthMethod,
@@ -167,7 +168,12 @@ impl Client {
     /// `client_id`
     #[must_use]
     pub fn id(&self) -> &ClientId {
-        &self.id
+        &self.own.client
+    }
+
+    /// The client as the subject of its own tokens.
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.own.subject
     }
 
     /// `client_name`, for people; it is what the developer claims.
@@ -284,7 +290,7 @@ impl Client {
     /// a client, so a consent page shows it; the name and the logo are unverified.
     #[must_use]
     pub fn document_host(&self) -> Option<&str> {
-        self.of_document.then(|| DocumentUrl::parse(&self.id).ok()).flatten().map(DocumentUrl::host)
+        self.of_document.then(|| DocumentUrl::parse(self.id()).ok()).flatten().map(DocumentUrl::host)
     }
 
     /// Whether all its redirect URIs lead to the user's own device. Any program there can then impersonate

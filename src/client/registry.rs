@@ -59,7 +59,7 @@ pub trait Registrar: ClientRegistry {
     async fn upsert(&self, client: Client) -> Result<(), RegistryError> {
         let mut last = RegistryError::Changed;
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let outcome = match self.client(&client.id).await? {
+            let outcome = match self.client(client.id()).await? {
                 None => self.insert(client.clone()).await,
                 Some(current) => {
                     let is_kept = client.state == ClientState::Active || current.state == ClientState::Ending;
@@ -101,7 +101,7 @@ impl Replacement {
     /// Replaces `current` by `next`, which gets its id, and its owner unless it names another one.
     pub fn of(current: &Client, next: Client) -> Self {
         let owner = next.owner.clone().or_else(|| current.owner.clone());
-        let client = Client { id: current.id.clone(), revision: current.revision + 1, owner, ..next };
+        let client = Client { own: Arc::clone(&current.own), revision: current.revision + 1, owner, ..next };
         Self { expect: current.revision, client }
     }
 
@@ -200,19 +200,19 @@ impl Row {
 
 impl Borrow<ClientId> for Row {
     fn borrow(&self) -> &ClientId {
-        &self.0.id
+        self.0.id()
     }
 }
 
 impl Hash for Row {
     fn hash<H: Hasher>(&self, to: &mut H) {
-        self.0.id.hash(to);
+        self.0.id().hash(to);
     }
 }
 
 impl PartialEq for Row {
     fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
+        self.0.id() == other.0.id()
     }
 }
 impl Eq for Row {}
@@ -233,7 +233,7 @@ impl MemoryRegistry {
     pub fn all(&self) -> Vec<Arc<Client>> {
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = clients.iter().map(|row| Arc::clone(&row.0)).collect();
-        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all.sort_by(|a, b| a.id().cmp(b.id()));
         all
     }
 
@@ -274,7 +274,7 @@ pub(super) enum Change {
 impl Change {
     fn id(&self) -> &ClientId {
         match self {
-            Self::Insert(client) | Self::Replace(Replacement { client, .. }) => &client.id,
+            Self::Insert(client) | Self::Replace(Replacement { client, .. }) => client.id(),
             Self::Remove(id) => id,
         }
     }

@@ -13,7 +13,7 @@ use crate::base::FreshSecrets;
 use crate::client::GrantType;
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::error::Refusal;
-use crate::grant::{Grant, Handle, Kind, Subject, UserCode};
+use crate::grant::{Grant, Handle, Kind, UserCode};
 use crate::http::form::Form;
 use crate::http::{Request, Response};
 use crate::issuance::{AccountStatus, Facts, Gate, Issuance, Policy, RequestedAccess};
@@ -49,7 +49,7 @@ impl AwaitsClient for DeviceRequest {
         let (client, rules) = (client.client(), facts.rules);
         let (grant_type, account_status) = (GrantType::DeviceCode, AccountStatus::Active);
         let gate = Gate { client, grant_type, asked: &self.asked, account_status, rules };
-        let issuance = gate.pass_new(&Subject::Client(client.id().clone()))?;
+        let issuance = gate.pass_new(client.subject())?;
         let openid = rules.openid.as_ref().and_then(|openid| openid.begin(&issuance.rights.scope));
         if openid.is_some() {
             rules.signable_id_token(client)?;

@@ -171,7 +171,7 @@ impl AwaitSecrets {
     /// Decides. Borrows, because the driver tries again with new secrets if the grant id is taken.
     pub fn decide(&self, fresh: FreshSecrets, facts: &Facts<'_>) -> (Write, SealedRequestUri) {
         let Facts { now, rules, .. } = *facts;
-        let grant = Grant::push(self.client().id(), self.form.clone(), &fresh, now, &rules.policy);
+        let grant = Grant::push(self.client(), self.form.clone(), &fresh, now, &rules.policy);
         let request_uri = RequestUri(Handle::new(grant.id(), fresh.first));
         let write = Write::insert(grant, now);
         let sealed = SealedRequestUri { request_uri, write: write.name() };

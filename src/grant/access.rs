@@ -1,68 +1,77 @@
 //! The access tokens of a grant: one record each, until the token expires or is revoked.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use smallvec::{SmallVec, smallvec};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Grant, Kind, Subject};
 use crate::base::secret::Fingerprint;
 use crate::base::{
     AccessRights, AccessTokens, Algorithm, AuthorizationDetails, Confirmation, Digest, ResourceId, Scope,
-    Secret, SubjectType, TokenName, after,
+    Second, Secret, SubjectType, TokenName, after,
 };
 use crate::issuance::{Granted, Issuable, Issuance, Policy, Rules};
 use crate::signing::Claims;
 
 /// The record of one access token in its grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "RecordBody", into = "RecordBody")]
 pub struct AccessRecord {
     digest: Digest,
     issued: Second,
     expires: Second,
-    /// What the token has instead of the rights of its grant. Boxed, because it is rare.
+    /// Boxed, because most tokens have nothing of their own.
+    own: Option<Box<OwnRights>>,
+}
+
+/// What an access token has instead of the rights of its grant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct OwnRights {
+    narrowed: Narrowed,
+    /// The key of the token, if its grant has a different one or none.
+    cnf: Option<Confirmation>,
+}
+
+/// A record as it is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordBody {
+    digest: Digest,
+    issued: Second,
+    expires: Second,
+    #[serde(default, skip_serializing_if = "Narrowed::is_default")]
+    narrowed: Narrowed,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    narrowed: Option<Box<Narrowed>>,
-    /// The key of the token, if its grant has a different one or none. Boxed, because most tokens have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cnf: Option<Box<Confirmation>>,
+    cnf: Option<Confirmation>,
 }
 
-/// A time in whole seconds since 1970, as in stored bodies: a third smaller than one with fractions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
-struct Second(i64);
-
-impl Second {
-    const fn of(moment: DateTime<Utc>) -> Self {
-        Self(moment.timestamp())
-    }
-
-    fn moment(self) -> DateTime<Utc> {
-        DateTime::from_timestamp(self.0, 0).unwrap_or(DateTime::<Utc>::MIN_UTC)
+impl From<RecordBody> for AccessRecord {
+    fn from(body: RecordBody) -> Self {
+        let RecordBody { digest, issued, expires, narrowed, cnf } = body;
+        Self { digest, issued, expires, own: OwnRights { narrowed, cnf }.boxed() }
     }
 }
 
-impl TryFrom<i64> for Second {
-    type Error = &'static str;
-
-    fn try_from(seconds: i64) -> Result<Self, Self::Error> {
-        DateTime::from_timestamp(seconds, 0).map(Self::of).ok_or("a time that is out of range")
+impl From<AccessRecord> for RecordBody {
+    fn from(record: AccessRecord) -> Self {
+        let AccessRecord { digest, issued, expires, own } = record;
+        let OwnRights { narrowed, cnf } = own.map(|own| *own).unwrap_or_default();
+        Self { digest, issued, expires, narrowed, cnf }
     }
 }
 
-impl From<Second> for i64 {
-    fn from(second: Second) -> Self {
-        second.0
+impl OwnRights {
+    fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
     }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Narrowed {
+struct Narrowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +81,12 @@ pub(super) struct Narrowed {
     /// The token has no key, although its grant has one: the grant was bound later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unbound: bool,
+}
+
+impl Narrowed {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// New tokens, which may be sent once their grant is stored.
@@ -183,14 +198,12 @@ impl AccessRecord {
         let scope = (own.scope != *whole.scope).then(|| own.scope.clone());
         let details = (own.details != *whole.details).then(|| own.details.clone());
         let audience = issuance.audience.clone();
-        let cnf = own.confirmation.as_ref().filter(|own| whole.confirmation != Some(*own));
-        let is_narrowed = scope.is_some() || details.is_some() || audience.is_some();
+        let cnf = own.confirmation.as_ref().filter(|own| whole.confirmation != Some(*own)).cloned();
         Self {
             digest: secret.digest(Kind::Access.tag()),
             issued: Second::of(now),
             expires: Second::of(after(now, policy.access_token_lifetime).min(grant_ends)),
-            narrowed: is_narrowed.then(|| Box::new(Narrowed { scope, details, audience, unbound: false })),
-            cnf: cnf.cloned().map(Box::new),
+            own: OwnRights { narrowed: Narrowed { scope, details, audience, unbound: false }, cnf }.boxed(),
         }
     }
 
@@ -219,49 +232,92 @@ impl AccessRecord {
     /// Its scope: that of its grant, unless it was narrowed.
     #[must_use]
     pub fn scope<'a>(&'a self, grant: &'a Grant) -> &'a Scope {
-        let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.scope.as_ref());
-        narrowed.unwrap_or(grant.scope())
+        self.own.as_ref().and_then(|own| own.narrowed.scope.as_ref()).unwrap_or(grant.scope())
     }
 
     /// Its authorization details: those of its grant, unless they were narrowed.
     #[must_use]
     pub fn details<'a>(&'a self, grant: &'a Grant) -> &'a AuthorizationDetails {
-        let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.details.as_ref());
-        narrowed.unwrap_or(grant.details())
+        self.own.as_ref().and_then(|own| own.narrowed.details.as_ref()).unwrap_or(grant.details())
     }
 
     /// The resource that it is for; `None` is the server's default audience.
     #[must_use]
     pub fn audience(&self) -> Option<&ResourceId> {
-        self.narrowed.as_deref()?.audience.as_ref()
+        self.own.as_ref()?.narrowed.audience.as_ref()
     }
 
     /// The key that it is bound to: its own, or else that of its grant, unless the grant was bound later.
     #[must_use]
     pub fn confirmation<'a>(&'a self, grant: &'a Grant) -> Option<&'a Confirmation> {
-        let is_unbound = self.narrowed.as_deref().is_some_and(|narrowed| narrowed.unbound);
-        self.cnf.as_deref().or_else(|| grant.confirmation().filter(|_| !is_unbound))
+        match self.own.as_deref() {
+            Some(OwnRights { cnf: Some(key), .. }) => Some(key),
+            Some(OwnRights { narrowed: Narrowed { unbound: true, .. }, .. }) => None,
+            Some(_) | None => grant.confirmation(),
+        }
     }
 }
 
-/// The records in the order of issue. Most grants have one, which is stored inline.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct LiveTokens(SmallVec<[AccessRecord; 1]>);
+/// The records in the order of issue. Most grants have one, which is stored inline. No vector that does so is as
+/// small: the tag of this enum has room for that of the grant's stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Vec<AccessRecord>")]
+pub(super) enum LiveTokens {
+    #[default]
+    None,
+    One(AccessRecord),
+    Several(Vec<AccessRecord>),
+}
+
+impl From<Vec<AccessRecord>> for LiveTokens {
+    fn from(mut records: Vec<AccessRecord>) -> Self {
+        match records.len() {
+            0 | 1 => records.pop().map_or(Self::None, Self::One),
+            _ => Self::Several(records),
+        }
+    }
+}
+
+impl Serialize for LiveTokens {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_slice().serialize(serializer)
+    }
+}
 
 impl LiveTokens {
     pub(super) fn of(only: AccessRecord) -> Self {
-        Self(smallvec![only])
+        Self::One(only)
+    }
+
+    fn as_slice(&self) -> &[AccessRecord] {
+        match self {
+            Self::None => &[],
+            Self::One(only) => slice::from_ref(only),
+            Self::Several(records) => records,
+        }
+    }
+
+    fn iter(&self) -> slice::Iter<'_, AccessRecord> {
+        self.as_slice().iter()
+    }
+
+    /// Keeps some of the records, and appends others.
+    fn change(&mut self, is_kept: impl FnMut(&AccessRecord) -> bool, new: &[AccessRecord]) {
+        let mut records = Vec::with_capacity(self.as_slice().len() + new.len());
+        records.extend_from_slice(self.as_slice());
+        records.retain(is_kept);
+        records.extend_from_slice(new);
+        *self = records.into();
     }
 
     /// How long to wait until there is room for one more token; `None` if there is room. A live record is
     /// never evicted for a new one, because its token was issued with a lifetime.
     pub(super) fn until_room(&self, now: DateTime<Utc>, policy: &Policy) -> Option<Duration> {
         let most = policy.live_access_tokens as usize;
-        if most == 0 || self.0.len() < most {
+        if most == 0 || self.as_slice().len() < most {
             return None;
         }
-        let mut live: Vec<_> = self.0.iter().filter(|r| r.is_live(now)).map(AccessRecord::expires).collect();
+        let mut live: Vec<_> = self.iter().filter(|r| r.is_live(now)).map(AccessRecord::expires).collect();
         live.sort_unstable();
         let last_to_go = live.len().checked_sub(most).map(|surplus| live[surplus])?;
         (last_to_go - now).to_std().ok()
@@ -269,64 +325,74 @@ impl LiveTokens {
 
     /// Adds a record, and drops the expired ones.
     pub(super) fn add(&mut self, record: AccessRecord, now: DateTime<Utc>) {
-        self.0.retain(|r| r.is_live(now));
-        self.0.push(record);
+        match self.iter().any(|r| r.is_live(now)) {
+            true => self.change(|r| r.is_live(now), slice::from_ref(&record)),
+            false => *self = Self::One(record),
+        }
     }
 
     /// Keeps the tokens as they are, whatever keys their grant gets: those without a key of their own keep the
     /// former key of the grant, or none.
     pub(super) fn keep_key(&mut self, former: Option<&Confirmation>) {
-        for record in self.0.iter_mut().filter(|record| record.cnf.is_none()) {
-            let is_unbound = record.narrowed.as_deref().is_some_and(|narrowed| narrowed.unbound);
+        let records = match self {
+            Self::None => &mut [],
+            Self::One(only) => slice::from_mut(only),
+            Self::Several(records) => records,
+        };
+        for own in records.iter_mut().map(|record| record.own.get_or_insert_default()) {
             match former {
-                None => record.narrowed.get_or_insert_default().unbound = true,
-                Some(_) if is_unbound => {}
-                Some(key) => record.cnf = Some(Box::new(key.clone())),
+                _ if own.cnf.is_some() => {}
+                None => own.narrowed.unbound = true,
+                Some(_) if own.narrowed.unbound => {}
+                Some(key) => own.cnf = Some(key.clone()),
             }
         }
     }
 
     /// Inserts the records of earlier tokens before these.
     pub(super) fn follow(&mut self, mut earlier: Self) {
-        earlier.0.append(&mut self.0);
+        earlier.change(|_| true, self.as_slice());
         *self = earlier;
     }
 
     pub(super) fn find(&self, presented: &Secret, now: DateTime<Utc>) -> Option<&AccessRecord> {
         let digest = presented.digest(Kind::Access.tag());
-        let hit = self.0.iter().find(|r| r.digest.matches(&digest));
+        let hit = self.iter().find(|r| r.digest.matches(&digest));
         hit.filter(|r| r.is_live(now))
     }
 
     /// The record of this token, live or not.
     pub(super) fn any(&self, secret: &Secret) -> Option<&AccessRecord> {
         let digest = secret.digest(Kind::Access.tag());
-        self.0.iter().find(|r| r.digest.matches(&digest))
+        self.iter().find(|r| r.digest.matches(&digest))
     }
 
     pub(super) fn by_name(&self, name: Fingerprint, now: DateTime<Utc>) -> Option<&AccessRecord> {
-        let hit = self.0.iter().find(|r| r.digest.fingerprint() == name);
+        let hit = self.iter().find(|r| r.digest.fingerprint() == name);
         hit.filter(|r| r.is_live(now))
     }
 
     /// Removes a live token; `false` if there was none with this name.
     pub(super) fn remove(&mut self, name: Fingerprint, now: DateTime<Utc>) -> bool {
-        let before = self.0.len();
-        self.0.retain(|r| !r.is_live(now) || r.digest.fingerprint() != name);
-        self.0.len() < before
+        let is_it = |r: &AccessRecord| r.is_live(now) && r.digest.fingerprint() == name;
+        let is_there = self.iter().any(is_it);
+        if is_there {
+            self.change(|r| !is_it(r), &[]);
+        }
+        is_there
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_slice().is_empty()
     }
 
     pub(super) fn last_issued(&self) -> Option<DateTime<Utc>> {
-        self.0.iter().map(AccessRecord::issued).max()
+        self.iter().map(AccessRecord::issued).max()
     }
 
     /// When the last of them expires; the beginning of time if there is none.
     pub(super) fn expires(&self) -> DateTime<Utc> {
-        let last = self.0.iter().map(AccessRecord::expires).max();
+        let last = self.iter().map(AccessRecord::expires).max();
         last.unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 }

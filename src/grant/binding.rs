@@ -14,7 +14,7 @@ impl Grant {
     /// own key (RFC 9449 section 5).
     #[must_use]
     pub fn confirmation(&self) -> Option<&Confirmation> {
-        self.origin.as_ref()?.confirmation.as_deref()
+        self.origin.circumstances()?.confirmation.as_deref()
     }
 
     /// Binds the grant to the key of its first tokens. The key of the code no longer counts once the code is
@@ -24,9 +24,7 @@ impl Grant {
         if self.confirmation() == confirmation.as_ref() {
             return;
         }
-        let mut origin = self.origin.as_deref().cloned().unwrap_or_default();
-        origin.confirmation = confirmation.map(Box::new);
-        self.origin = origin.shared();
+        self.origin = self.origin.with(|origin| origin.confirmation = confirmation.map(Box::new));
     }
 
     /// Binds a grant without a key to the key that a refresh proves. Access tokens that were issued before
@@ -311,6 +309,7 @@ mod tests {
         }
         assert!(size_of::<crate::grant::AccessRecord>() <= size_of::<RecordBefore>());
         assert!(size_of::<Confirmation>() <= 40);
-        assert!(size_of::<crate::grant::Origin>() <= size_of::<Before>());
+        let parties = size_of::<crate::base::Parties>();
+        assert!(size_of::<crate::grant::origin::Circumstances>() - parties <= size_of::<Before>());
     }
 }

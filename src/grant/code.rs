@@ -153,7 +153,7 @@ impl Grant {
         if !offer.code.matches(&digest) {
             return refuse(Reason::CodeUnknown);
         }
-        if self.client != *presented.gate.client.id() {
+        if self.client() != presented.gate.client.id() {
             return refuse(Reason::CodeForAnotherClient);
         }
         if matches!(self.stage, Stage::Offered(_)) && offer.expires <= now {
@@ -187,7 +187,7 @@ impl Grant {
         };
         self.bind(&issuance);
         let is_bound = self.confirmation().is_some();
-        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, fresh, now, policy);
+        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends(), fresh, now, policy);
         let Stage::Offered(offer) = self.stage else {
             return refuse(Reason::CodeUnknown);
         };

@@ -12,11 +12,14 @@ use super::access::LiveTokens;
 use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
 use super::front_channel::Offer;
+use super::origin::{Circumstances, Origin};
 use super::pushed::Pushed;
 use super::refresh::Family;
 use super::stage::{Ended, Live, Spent, Stage};
-use super::{Actor, Authentication, Grant, GrantId, Origin, PendingCode, Subject};
-use crate::base::{AuthorizationDetails, Confirmation, ResourceIndicators, Scope, TokenName};
+use super::{Actor, Authentication, Grant, GrantId, PendingCode, Subject};
+use crate::base::{
+    AuthorizationDetails, Confirmation, Parties, ResourceIndicators, Scope, Second, TokenName,
+};
 use crate::client::ClientId;
 use crate::openid::OpenId;
 
@@ -36,10 +39,8 @@ struct Body<'a> {
     targets: ResourceIndicators,
     #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
     details: AuthorizationDetails,
-    #[serde(with = "chrono::serde::ts_seconds")]
-    created: DateTime<Utc>,
-    #[serde(with = "chrono::serde::ts_seconds")]
-    ends: DateTime<Utc>,
+    created: Second,
+    ends: Second,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authentication: Option<Authentication>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,8 +111,8 @@ impl Grant {
         };
         let body = Body {
             v: VERSION,
-            client: self.client.clone(),
-            subject: self.subject.clone(),
+            client: self.client().clone(),
+            subject: self.subject().clone(),
             scope: self.scope.clone(),
             targets: self.targets.clone(),
             details: self.details().clone(),
@@ -158,21 +159,19 @@ impl Grant {
         };
         Ok(Self {
             id,
-            client: body.client,
-            subject: body.subject,
-            scope: body.scope,
-            targets: body.targets,
-            created: body.created,
-            ends: body.ends,
-            origin: Origin {
+            origin: Origin::from(Circumstances {
+                parties: Parties { client: body.client, subject: body.subject },
                 authentication: body.authentication,
                 actor: body.actor,
                 parent: body.parent.map(Box::new),
                 details: body.details,
                 openid: body.openid,
                 confirmation: body.cnf.map(Box::new),
-            }
-            .shared(),
+            }),
+            scope: body.scope,
+            targets: body.targets,
+            created: body.created,
+            ends: body.ends,
             stage,
         })
     }

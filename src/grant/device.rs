@@ -17,9 +17,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::bridge::{Bridge, TokenParameters};
+use super::origin::Circumstances;
 use super::stage::{Lifetime, Live, Spent, Stage};
-use super::{Grant, Kind, Login, Origin, UserCode, Verdict, refuse};
-use crate::base::{AuthorizationDetails, Digest, FreshSecrets, Scope, Secret, UserCodeDigest, after};
+use super::{Grant, Kind, Login, UserCode, Verdict, refuse};
+use crate::base::{
+    AuthorizationDetails, Digest, FreshSecrets, Parties, Scope, Second, Secret, UserCodeDigest, after,
+};
 use crate::error::Reason;
 use crate::issuance::{Gate, Issuance, Policy};
 use crate::openid::OPENID;
@@ -222,16 +225,15 @@ impl Grant {
             }
             None => self.details().clone(),
         };
-        self.subject = login.subject().clone();
-        let openid = self.origin.as_ref().and_then(|origin| origin.openid.clone());
-        let openid = openid.filter(|_| self.scope.contains(OPENID)).map(|mut openid| {
+        let openid = self.openid().filter(|_| self.scope.contains(OPENID)).cloned().map(|mut openid| {
             openid.amr.clone_from(&login.amr);
-            openid
+            Box::new(openid)
         });
         let authentication = Some(login.authentication().clone());
-        self.origin = Origin { authentication, details, openid, ..Origin::default() }.shared();
-        self.created = now;
-        self.ends = after(now, policy.grant_lifetime);
+        let parties = Parties { client: self.client().clone(), subject: login.subject().clone() };
+        self.origin = Circumstances { authentication, details, openid, ..Circumstances::of(parties) }.into();
+        self.created = Second::of(now);
+        self.ends = Second::of(after(now, policy.grant_lifetime));
         Ok(self)
     }
 
@@ -264,7 +266,7 @@ impl Grant {
         if !known {
             return refuse(Reason::DeviceCodeUnknown);
         }
-        if self.client != *presented.gate.client.id() {
+        if self.client() != presented.gate.client.id() {
             return refuse(Reason::DeviceCodeForAnotherClient);
         }
         let waiting = match &mut self.stage {
@@ -300,7 +302,7 @@ impl Grant {
             Err(reason) => return refuse(reason),
         };
         self.bind(&issuance);
-        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends, fresh, now, policy);
+        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends(), fresh, now, policy);
         let is_kept = !policy.leeway.is_zero();
         let ask = TokenParameters::of(presented.gate);
         let bridge = is_kept.then(|| Bridge::over(presented.secret, &tokens, ask));

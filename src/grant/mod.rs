@@ -11,11 +11,10 @@ mod codec;
 mod device;
 mod end;
 mod front_channel;
+mod origin;
 mod pushed;
 mod refresh;
 mod stage;
-
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -35,7 +34,7 @@ pub(crate) use refresh::RefreshUse;
 
 use crate::base::secret::Fingerprint;
 use crate::base::{
-    AccessRights, AuthorizationDetails, Confirmation, FreshSecrets, ResourceIndicators, RightsRef, Scope,
+    AccessRights, AuthorizationDetails, FreshSecrets, Parties, ResourceIndicators, RightsRef, Scope, Second,
     Secret, TokenName, after,
 };
 use crate::client::ClientId;
@@ -43,6 +42,7 @@ use crate::error::{Reason, Refusal};
 use crate::issuance::{Granted, Issuable, Issuance, Policy};
 use crate::openid::{OFFLINE_ACCESS, OpenId};
 use access::LiveTokens;
+use origin::{Circumstances, Origin};
 use stage::{Ended, Lifetime as _, Live, Stage};
 
 /// One authorization, from the code to its end.
@@ -66,46 +66,16 @@ use stage::{Ended, Lifetime as _, Live, Stage};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     id: GrantId,
-    client: ClientId,
-    /// The client itself, while the grant waits for its user.
-    subject: Subject,
+    /// Whose it is; the subject is the client itself while the grant waits for its user.
+    origin: Origin,
     /// The approved scope; no token ever has more.
     scope: Scope,
     /// The approved resources; without any, the tokens are for the server's default audience.
     targets: ResourceIndicators,
-    created: DateTime<Utc>,
+    created: Second,
     /// The absolute end, which no rotation moves.
-    ends: DateTime<Utc>,
-    /// How the grant came about; usually `None` for a client's own grant.
-    origin: Option<Arc<Origin>>,
+    ends: Second,
     stage: Stage,
-}
-
-/// The parts of a grant that hardly ever change once it has issued tokens, so its versions share them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Origin {
-    /// How the user signed in.
-    authentication: Option<Authentication>,
-    /// Who acts for the subject, if the grant is the result of a token exchange.
-    actor: Option<Actor>,
-    /// The token that was exchanged; the grant ends with it. Boxed, because it is rare.
-    parent: Option<Box<TokenName>>,
-    /// The approved authorization details.
-    details: AuthorizationDetails,
-    /// The data of OpenID Connect; `None` in a grant of plain OAuth.
-    openid: Option<Box<OpenId>>,
-    /// The key that the grant, its code and its refresh tokens are bound to. Boxed, because most grants have
-    /// none.
-    confirmation: Option<Box<Confirmation>>,
-}
-
-impl Origin {
-    fn shared(self) -> Option<Arc<Self>> {
-        let Self { authentication, actor, parent, details, openid, confirmation } = &self;
-        let is_bare = authentication.is_none() && actor.is_none() && parent.is_none();
-        let is_bare = is_bare && details.is_empty() && openid.is_none() && confirmation.is_none();
-        (!is_bare).then(|| Arc::new(self))
-    }
 }
 
 /// The decision of the rules. The type does not allow issuing tokens without a grant to store.
@@ -192,7 +162,8 @@ impl Grant {
         let ends = end_of(&issuance, now, policy);
         let Issuable { client, subject, rights, actor, parent, openid, .. } = issuance.into_inner();
         let AccessRights { scope, details, resources, confirmation } = rights;
-        let origin = Origin {
+        let circumstances = Circumstances {
+            parties: Parties { client: client.id().clone(), subject },
             authentication,
             actor,
             parent: parent.map(Box::new),
@@ -202,13 +173,11 @@ impl Grant {
         };
         Self {
             id,
-            client: client.id().clone(),
-            subject,
+            origin: Origin::of(circumstances, &client.own),
             scope,
             targets: resources,
-            created: now,
-            ends,
-            origin: origin.shared(),
+            created: Second::of(now),
+            ends: Second::of(ends),
             stage,
         }
     }
@@ -223,13 +192,11 @@ impl Grant {
     ) -> Self {
         Self {
             id,
-            client,
-            subject,
+            origin: Circumstances::of(Parties { client, subject }).into(),
             scope: Scope::empty(),
             targets: ResourceIndicators::default(),
-            created: at,
-            ends: until,
-            origin: None,
+            created: Second::of(at),
+            ends: Second::of(until),
             stage: Stage::Ended(Ended { at, until }),
         }
     }
@@ -253,13 +220,13 @@ impl Grant {
     /// The client that it was issued to.
     #[must_use]
     pub fn client(&self) -> &ClientId {
-        &self.client
+        &self.origin.parties().client
     }
 
     /// The subject of its tokens; while it waits for its user, the client.
     #[must_use]
     pub fn subject(&self) -> &Subject {
-        &self.subject
+        &self.origin.parties().subject
     }
 
     /// The approved scope.
@@ -277,30 +244,30 @@ impl Grant {
     /// How the user signed in; none for a client's own grant.
     #[must_use]
     pub fn authentication(&self) -> Option<&Authentication> {
-        self.origin.as_ref()?.authentication.as_ref()
+        self.origin.circumstances()?.authentication.as_ref()
     }
 
     /// Who acts for the subject, if the grant is the result of a token exchange (RFC 8693 section 4.1).
     #[must_use]
     pub fn actor(&self) -> Option<&Actor> {
-        self.origin.as_ref()?.actor.as_ref()
+        self.origin.circumstances()?.actor.as_ref()
     }
 
     /// The subject token of the exchange that made this grant. The grant ends with that token: see
     /// `server/lineage.rs`.
     pub(crate) fn parent(&self) -> Option<TokenName> {
-        self.origin.as_ref()?.parent.as_deref().copied()
+        self.origin.circumstances()?.parent.as_deref().copied()
     }
 
     /// The approved authorization details (RFC 9396).
     #[must_use]
     pub fn details(&self) -> &AuthorizationDetails {
-        self.origin.as_ref().map_or(AuthorizationDetails::NONE, |origin| &origin.details)
+        self.origin.circumstances().map_or(AuthorizationDetails::NONE, |origin| &origin.details)
     }
 
     /// Its data for OpenID Connect; `None` if the grant did not begin with the scope `openid`.
     pub(crate) fn openid(&self) -> Option<&OpenId> {
-        self.origin.as_ref()?.openid.as_deref()
+        self.origin.circumstances()?.openid.as_deref()
     }
 
     /// The session of the host in which the grant began, unless that session has ended; `None` for a grant of
@@ -318,17 +285,19 @@ impl Grant {
     /// The same grant, after its session has ended.
     pub(crate) fn without_session(mut self) -> Self {
         if self.session().is_some() {
-            let origin = self.origin.as_mut().map(Arc::make_mut);
-            if let Some(openid) = origin.and_then(|origin| origin.openid.as_mut()) {
-                openid.session = None;
-            }
+            self.origin = self.origin.with(|origin| {
+                if let Some(openid) = &mut origin.openid {
+                    openid.session = None;
+                }
+            });
         }
         self
     }
 
     /// The upper bound of what its tokens may permit.
     pub(crate) fn granted(&self) -> Granted<'_> {
-        let Self { subject, scope, targets: resources, .. } = self;
+        let Self { scope, targets: resources, .. } = self;
+        let subject = self.subject();
         let (details, confirmation) = (self.details(), self.confirmation());
         Granted { subject, rights: RightsRef { scope, details, resources, confirmation } }
     }
@@ -336,14 +305,19 @@ impl Grant {
     /// When it was approved.
     #[must_use]
     pub fn created(&self) -> DateTime<Utc> {
-        self.created
+        self.created.moment()
+    }
+
+    /// The absolute end.
+    fn ends(&self) -> DateTime<Utc> {
+        self.ends.moment()
     }
 
     /// When it last issued a token; when it was approved, if it has issued none.
     #[must_use]
     pub fn last_used(&self) -> DateTime<Utc> {
         let issued = self.stage.tokens().and_then(LiveTokens::last_issued);
-        issued.unwrap_or(self.created)
+        issued.unwrap_or_else(|| self.created())
     }
 
     /// Whether its code, its refresh token or one of its access tokens can still be used.
@@ -401,7 +375,7 @@ impl Grant {
     /// indexes as seldom as possible.
     #[must_use]
     pub fn latest_expiry(&self) -> DateTime<Utc> {
-        let latest = self.stage.lifetime().latest_expiry(self.ends);
+        let latest = self.stage.lifetime().latest_expiry(self.ends());
         self.kept_for_logout().map_or(latest, |kept| latest.max(kept))
     }
 

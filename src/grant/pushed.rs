@@ -12,14 +12,16 @@
 //! request has one answer.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::origin::Origin;
 use super::stage::{Lifetime, Stage};
-use super::{Grant, Kind, Subject};
-use crate::base::{Digest, FreshSecrets, ResourceIndicators, Scope, Secret, after};
-use crate::client::ClientId;
+use super::{Grant, Kind};
+use crate::base::{Digest, FreshSecrets, ResourceIndicators, Scope, Second, Secret, after};
+use crate::client::{Client, ClientId};
 use crate::error::Reason;
 use crate::issuance::Policy;
 
@@ -54,7 +56,7 @@ impl Grant {
     /// A request that waits for its user, listed under its client. `parameters` are those of the request, as
     /// a form.
     pub(crate) fn push(
-        client: &ClientId,
+        client: &Client,
         parameters: String,
         fresh: &FreshSecrets,
         now: DateTime<Utc>,
@@ -71,13 +73,11 @@ impl Grant {
         };
         Self {
             id: fresh.grant,
-            client: client.clone(),
-            subject: Subject::Client(client.clone()),
+            origin: Origin::Own(Arc::clone(&client.own)),
             scope: Scope::empty(),
             targets: ResourceIndicators::default(),
-            created: now,
-            ends: until,
-            origin: None,
+            created: Second::of(now),
+            ends: Second::of(until),
             stage: Stage::Pushed(Box::new(pushed)),
         }
     }
@@ -99,7 +99,7 @@ impl Grant {
         if !pushed.request_uri.matches(&presented.digest(Kind::RequestUri.tag())) {
             return Err(Reason::RequestUriUnknown);
         }
-        if self.client != *client {
+        if self.client() != client {
             return Err(Reason::RequestUriForAnotherClient);
         }
         if pushed.expires() <= now {

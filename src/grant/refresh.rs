@@ -278,7 +278,7 @@ impl Grant {
         let Some(known) = family.find(presented.secret) else {
             return refuse(Reason::RefreshUnknown);
         };
-        if self.client != *presented.gate.client.id() {
+        if self.client() != presented.gate.client.id() {
             return refuse(Reason::RefreshForAnotherClient);
         }
         if family.idle_until <= now {
@@ -312,7 +312,8 @@ impl Grant {
             Err(reason) => return refuse(reason),
         };
         self.bind_later(&issuance);
-        let record = AccessRecord::new(&fresh.first, &issuance, self.granted(), self.ends, now, policy);
+        let ends = self.ends();
+        let record = AccessRecord::new(&fresh.first, &issuance, self.granted(), ends, now, policy);
         let Stage::Live(live) = &mut self.stage else {
             return refuse(Reason::RefreshUnknown);
         };
@@ -323,8 +324,7 @@ impl Grant {
         let Some(family) = &mut live.family else {
             return refuse(Reason::RefreshUnknown);
         };
-        let idle_until = after(now, policy.refresh_token_idle).min(self.ends);
-        family.idle_until = idle_until;
+        family.idle_until = after(now, policy.refresh_token_idle).min(ends);
         family.rotates = issuance.client.rotates_refresh();
         let next = match family.rotates {
             true => Family::successor(presented.secret, &fresh.second),

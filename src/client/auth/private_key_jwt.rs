@@ -92,7 +92,7 @@ struct Claims {
 #[rustfmt::skip]
 pub(super) fn check(claims: Map<String, Value>, client: &Client, now: DateTime<Utc>, issuer: &str, rules: Option<&AssertionRules>) -> Result<(ReplayKey, DateTime<Utc>), Flaw> {
     let claims = Claims::deserialize(Value::Object(claims)).map_err(|_| Flaw::ClaimMissing)?;
-    let id = client.id.as_str();
+    let id = client.id().as_str();
     if claims.iss.as_deref() != Some(id)                        { return Err(Flaw::IssuerUnknown) }
     if claims.sub.as_deref() != Some(id)                        { return Err(Flaw::ForAnotherClient) }
     let audience = claims.aud.ok_or(Flaw::ClaimMissing)?;

@@ -124,7 +124,7 @@ impl Entitlement {
     pub(crate) fn subject(&self, client: &Client) -> Subject {
         match &self.holder {
             Holder::User(user) => Subject::User(Arc::clone(user)),
-            Holder::Client => Subject::Client(client.id().clone()),
+            Holder::Client => client.subject().clone(),
         }
     }
 

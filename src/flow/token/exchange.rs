@@ -202,8 +202,7 @@ impl AwaitPermission {
             Exchange::Denied => return Err(Reason::ExchangeDenied.into()),
             Exchange::Impersonation => subject.actor().cloned(),
             Exchange::Delegation => {
-                let own = crate::grant::Subject::Client(client.client().id().clone());
-                let acting = actor.as_ref().map_or(&own, Access::subject);
+                let acting = actor.as_ref().map_or(client.client().subject(), Access::subject);
                 Some(Actor::taking_over(acting, subject.actor()))
             }
         };

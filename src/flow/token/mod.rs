@@ -27,7 +27,7 @@ use crate::base::{Algorithm, Confirmation};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason, Refusal};
-use crate::grant::{GrantId, Subject};
+use crate::grant::GrantId;
 use crate::http::form::Form;
 use crate::http::{Certificate, Request};
 use crate::issuance::{Facts, RequestedAccess, Rules};
@@ -218,7 +218,7 @@ impl Authenticated {
                 Ok(Self::Grant(Box::new(redemption.with_client(client, access)?)))
             }
             GrantRequest::Client => {
-                let subject = Subject::Client(client.confidential()?.id().clone());
+                let subject = client.confidential()?.subject().clone();
                 let bounds = Bounds::Client;
                 let authentication = None;
                 let flow =

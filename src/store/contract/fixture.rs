@@ -10,8 +10,8 @@ use super::report::Stop;
 use crate::base::pkce::{CodeChallenge, CodeVerifier};
 use crate::base::redirect_uri::RedirectUri;
 use crate::base::{
-    AuthorizationDetails, Clock, Digest, Entropy, FreshSecrets, ResourceIndicators, RightsRef, Scope, Secret,
-    SystemClock,
+    AuthorizationDetails, Clock, Digest, Entropy, FreshSecrets, Parties, ResourceIndicators, RightsRef,
+    Scope, Secret, SystemClock,
 };
 use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, ClientSecret, GrantType, SecretHash};
 use crate::error::Reason;
@@ -206,7 +206,7 @@ impl Fixture {
     pub(super) fn waiting_under(&self, drawn: Secret, pair: &Pair, now: DateTime<Utc>) -> Result<Wait, Stop> {
         let fresh = FreshSecrets { second: drawn, ..self.fresh_secrets() };
         let gate = self.gate(&pair.client, GrantType::DeviceCode, &self.all);
-        let issuance = gate.pass_new(&Subject::Client(pair.client.id().clone()))?;
+        let issuance = gate.pass_new(pair.client.subject())?;
         let (grant, user_code) = Grant::wait(issuance, &fresh, now, &self.rules.policy);
         Ok(Wait { grant, code: fresh.first, user_code })
     }
@@ -338,7 +338,7 @@ impl Fixture {
     pub(super) fn own(&self, pair: &Pair) -> Result<Grant, Stop> {
         let gate = self.gate(&pair.client, GrantType::ClientCredentials, &self.silent);
         let subject = match &pair.subject {
-            Subject::User(_) => &Subject::Client(pair.client.id().clone()),
+            Subject::User(_) => pair.client.subject(),
             Subject::Client(_) => &pair.subject,
         };
         let issuance = gate.pass_new(subject)?;
@@ -409,7 +409,7 @@ fn client_of(id: &str, rotates: bool) -> Arc<Client> {
         ..ClientMetadata::default()
     };
     Arc::new(Client {
-        id: ClientId::new(id),
+        own: Arc::new(Parties::own(ClientId::new(id))),
         metadata,
         redirect_uris: Box::default(),
         auth_method: AuthMethod::ClientSecretBasic,

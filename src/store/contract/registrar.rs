@@ -35,23 +35,23 @@ async fn register(clients: &Clients) -> Result<(), Stop> {
     let clause = Clause::Register;
     for name in ["it's \"quoted\" \\", "żółw 🐢", ""] {
         let client = clients.named(name);
-        clients.expect_found(clause, &client.id, None).await?;
+        clients.expect_found(clause, client.id(), None).await?;
         clients.expect_done(clause, clients.store.insert(client.clone()).await)?;
-        clients.expect_found(clause, &client.id, Some(&client)).await?;
+        clients.expect_found(clause, client.id(), Some(&client)).await?;
 
         let other = Client { owner: Some("somebody".to_owned()), ..client.clone() };
         let again = clients.store.insert(other).await;
         let right = matches!(again, Err(RegistryError::Exists));
         clients.expect(clause, right, "an id that is taken to be refused", || shown(&again));
-        clients.expect_found(clause, &client.id, Some(&client)).await?;
+        clients.expect_found(clause, client.id(), Some(&client)).await?;
         // Ids are case-sensitive, and are never patterns.
-        for near in [client.id.as_str().to_uppercase(), client.id.as_str().replace('c', "_")] {
+        for near in [client.id().as_str().to_uppercase(), client.id().as_str().replace('c', "_")] {
             clients.expect_found(clause, &ClientId::new(near), None).await?;
         }
         for never in ["\0", "%", ""] {
             clients.expect_found(clause, &ClientId::new(never), None).await?;
         }
-        clients.clear(&client.id).await?;
+        clients.clear(client.id()).await?;
     }
     Ok(())
 }
@@ -66,29 +66,29 @@ async fn replace(clients: &Clients) -> Result<(), Stop> {
     let missing = clients.store.replace(change.clone()).await;
     let right = matches!(missing, Err(RegistryError::Missing));
     clients.expect(clause, right, "an id that is vacant to be refused", || shown(&missing));
-    clients.expect_found(clause, &client.id, None).await?;
+    clients.expect_found(clause, client.id(), None).await?;
     clients.expect_done(clause, clients.store.insert(client.clone()).await)?;
     clients.expect_done(clause, clients.store.replace(change).await)?;
-    clients.expect_found(clause, &client.id, Some(&next)).await?;
+    clients.expect_found(clause, client.id(), Some(&next)).await?;
 
     let changed = clients.store.replace(late).await;
     let right = matches!(changed, Err(RegistryError::Changed));
     clients.expect(clause, right, "another revision to be refused", || shown(&changed));
-    clients.expect_found(clause, &client.id, Some(&next)).await?;
-    clients.clear(&client.id).await
+    clients.expect_found(clause, client.id(), Some(&next)).await?;
+    clients.clear(client.id()).await
 }
 
 async fn remove(clients: &Clients) -> Result<(), Stop> {
     let clause = Clause::RemoveClient;
     let client = clients.named("short-lived");
     for _ in 0..2 {
-        let missing = clients.store.remove(&client.id).await;
+        let missing = clients.store.remove(client.id()).await;
         let right = matches!(missing, Err(RegistryError::Missing));
         clients.expect(clause, right, "an id that is vacant to be refused", || shown(&missing));
         clients.expect_done(clause, clients.store.insert(client.clone()).await)?;
-        clients.expect_found(clause, &client.id, Some(&client)).await?;
-        clients.expect_done(clause, clients.store.remove(&client.id).await)?;
-        clients.expect_found(clause, &client.id, None).await?;
+        clients.expect_found(clause, client.id(), Some(&client)).await?;
+        clients.expect_done(clause, clients.store.remove(client.id()).await)?;
+        clients.expect_found(clause, client.id(), None).await?;
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ async fn list(clients: &Clients) -> Result<(), Stop> {
         let client = clients.named("listed");
         let client = Client { owner: (number % 2 == 0).then(|| owner.clone()), ..client };
         clients.expect_done(clause, clients.store.insert(client.clone()).await)?;
-        if client.owner.is_some() { &mut owned } else { &mut others }.push(client.id);
+        if client.owner.is_some() { &mut owned } else { &mut others }.push(client.id().clone());
     }
     owned.sort();
     for limit in 1..=owned.len() as u32 + 1 {
@@ -142,7 +142,7 @@ async fn register_race(clients: &Clients) -> Result<(), Stop> {
         }
         let expected = "exactly one registration";
         clients.expect(Clause::RegisterRace, registered == 1, expected, || format!("{registered} of them"));
-        clients.clear(&client.id).await?;
+        clients.clear(client.id()).await?;
     }
     Ok(())
 }
@@ -166,7 +166,7 @@ async fn change_race(clients: &Clients) -> Result<(), Stop> {
         }
         clients
             .expect(Clause::ChangeRace, changes == 1, "exactly one change", || format!("{changes} of them"));
-        clients.clear(&client.id).await?;
+        clients.clear(client.id()).await?;
     }
     Ok(())
 }
@@ -189,7 +189,7 @@ impl Clients {
             let listing = self.store.clients(&page).await?;
             let full = listing.clients.len() <= page.limit as usize;
             self.expect(Clause::ListClients, full, "at most as many as the limit", || "more".to_owned());
-            ids.extend(listing.clients.iter().map(|client| client.id.clone()));
+            ids.extend(listing.clients.iter().map(|client| client.id().clone()));
             match listing.next {
                 Some(next) => page = page.after(next),
                 None => return Ok(ids),

@@ -1,0 +1,139 @@
+//! [`Origin`]: whose a grant is, and how it came about.
+
+use std::sync::Arc;
+
+use super::{Actor, Authentication};
+use crate::base::{AuthorizationDetails, Confirmation, Parties, TokenName};
+use crate::openid::OpenId;
+
+/// The parts of a grant that hardly ever change once it has issued tokens, so its versions share them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The client asked for itself, and nothing else is known. All such grants of a client share this.
+    Own(Arc<Parties>),
+    /// Anything else.
+    Other(Arc<Circumstances>),
+}
+
+/// What is known about the origin of a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Circumstances {
+    pub(super) parties: Parties,
+    /// How the user signed in.
+    pub(super) authentication: Option<Authentication>,
+    /// Who acts for the subject, if the grant is the result of a token exchange.
+    pub(super) actor: Option<Actor>,
+    /// The token that was exchanged; the grant ends with it. Boxed, because it is rare.
+    pub(super) parent: Option<Box<TokenName>>,
+    /// The approved authorization details.
+    pub(super) details: AuthorizationDetails,
+    /// The data of OpenID Connect; `None` in a grant of plain OAuth.
+    pub(super) openid: Option<Box<OpenId>>,
+    /// The key that the grant, its code and its refresh tokens are bound to. Boxed, because most grants have
+    /// none.
+    pub(super) confirmation: Option<Box<Confirmation>>,
+}
+
+impl Circumstances {
+    /// Nothing but whose the grant is.
+    pub(super) fn of(parties: Parties) -> Self {
+        Self {
+            parties,
+            authentication: None,
+            actor: None,
+            parent: None,
+            details: AuthorizationDetails::default(),
+            openid: None,
+            confirmation: None,
+        }
+    }
+
+    fn is_bare(&self) -> bool {
+        let Self { parties: _, authentication, actor, parent, details, openid, confirmation } = self;
+        let is_bare = authentication.is_none() && actor.is_none() && parent.is_none();
+        is_bare && details.is_empty() && openid.is_none() && confirmation.is_none()
+    }
+}
+
+impl Origin {
+    /// The origin of a grant for `own`, a client, or for somebody else.
+    pub(super) fn of(circumstances: Circumstances, own: &Arc<Parties>) -> Self {
+        match circumstances.is_bare() && circumstances.parties == **own {
+            true => Self::Own(Arc::clone(own)),
+            false => Self::from(circumstances),
+        }
+    }
+
+    pub(super) fn parties(&self) -> &Parties {
+        match self {
+            Self::Own(parties) => parties,
+            Self::Other(circumstances) => &circumstances.parties,
+        }
+    }
+
+    /// What is known besides its parties, if anything.
+    pub(super) fn circumstances(&self) -> Option<&Circumstances> {
+        match self {
+            Self::Own(_) => None,
+            Self::Other(circumstances) => Some(circumstances),
+        }
+    }
+
+    /// The same, with a change.
+    pub(super) fn with(&self, change: impl FnOnce(&mut Circumstances)) -> Self {
+        let mut circumstances = match self {
+            Self::Own(parties) => Circumstances::of(Parties::clone(parties)),
+            Self::Other(circumstances) => Circumstances::clone(circumstances),
+        };
+        change(&mut circumstances);
+        circumstances.into()
+    }
+}
+
+impl From<Circumstances> for Origin {
+    fn from(circumstances: Circumstances) -> Self {
+        match circumstances.is_bare() && circumstances.parties.is_own() {
+            true => Self::Own(Arc::new(circumstances.parties)),
+            false => Self::Other(Arc::new(circumstances)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Subject;
+    use crate::client::ClientId;
+    use crate::grant::{Grant, GrantId};
+
+    fn parties(subject: Subject) -> Parties {
+        Parties { client: ClientId::new("app"), subject }
+    }
+
+    #[test]
+    fn the_own_grants_of_a_client_share_their_origin() {
+        let own = Arc::new(Parties::own(ClientId::new("app")));
+        let origin = Origin::of(Circumstances::of(Parties::clone(&own)), &own);
+        assert!(matches!(&origin, Origin::Own(shared) if Arc::ptr_eq(shared, &own)));
+        assert_eq!(Origin::from(Circumstances::of(Parties::clone(&own))), origin);
+        for other in [Subject::user("app"), Subject::Client(ClientId::new("another"))] {
+            let origin = Origin::of(Circumstances::of(parties(other.clone())), &own);
+            assert!(origin.circumstances().is_some());
+            assert_eq!(origin.parties(), &parties(other));
+        }
+    }
+
+    #[test]
+    fn a_change_that_is_taken_back_leaves_no_trace() {
+        let own = Origin::Own(Arc::new(Parties::own(ClientId::new("app"))));
+        let named = own.with(|origin| origin.parent = Some(Box::new(TokenName::Unrecorded(GrantId::new([1; 16])))));
+        assert_ne!(named, own);
+        assert_eq!(named.parties(), own.parties());
+        assert_eq!(named.with(|origin| origin.parent = None), own);
+    }
+
+    #[test]
+    fn a_grant_is_small() {
+        assert!(size_of::<Grant>() <= 152, "{}", size_of::<Grant>());
+    }
+}
