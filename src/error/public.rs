@@ -158,6 +158,7 @@ impl Reason {
             R::VerifierUnexpected => (E::InvalidGrant, "code_verifier was sent, but the authorization request had no code_challenge"),
             R::AccessTokensTooMany =>
                 (E::TemporarilyUnavailable, "this authorization has too many unexpired access tokens: use one of them, or try again later"),
+            R::RetryRevoked => (E::InvalidGrant, "the access token of the first response was revoked"),
             R::RetryDiffers => (E::InvalidGrant, "the code or refresh token was used with other parameters"),
             R::RefreshExpired => (E::InvalidGrant, "the refresh token has expired"),
             R::DeviceCodeExpired => (E::ExpiredToken, "the device code has expired: start again"),

@@ -139,6 +139,8 @@ pub enum Reason {
     RefreshSuperseded,
     /// A retry with other parameters than the first request.
     RetryDiffers,
+    /// A retry, but the access token of the first response was revoked since; nothing ended.
+    RetryRevoked,
     /// The grant was revoked or ended.
     GrantEnded,
     /// Not a device code of this server, or its grant was purged.

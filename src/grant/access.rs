@@ -18,55 +18,17 @@ use crate::signing::Claims;
 
 /// The record of one access token in its grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "RecordBody", into = "RecordBody")]
+#[serde(deny_unknown_fields)]
 pub struct AccessRecord {
     digest: Digest,
     issued: Second,
     expires: Second,
-    /// Boxed, because most tokens have nothing of their own.
-    own: Option<Box<OwnRights>>,
-}
-
-/// What an access token has instead of the rights of its grant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct OwnRights {
-    narrowed: Narrowed,
-    /// The key of the token, if its grant has a different one or none.
-    cnf: Option<Confirmation>,
-}
-
-/// A record as it is stored.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RecordBody {
-    digest: Digest,
-    issued: Second,
-    expires: Second,
-    #[serde(default, skip_serializing_if = "Narrowed::is_default")]
-    narrowed: Narrowed,
+    /// What the token has instead of the rights of its grant. Boxed, because it is rare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cnf: Option<Confirmation>,
-}
-
-impl From<RecordBody> for AccessRecord {
-    fn from(body: RecordBody) -> Self {
-        let RecordBody { digest, issued, expires, narrowed, cnf } = body;
-        Self { digest, issued, expires, own: OwnRights { narrowed, cnf }.boxed() }
-    }
-}
-
-impl From<AccessRecord> for RecordBody {
-    fn from(record: AccessRecord) -> Self {
-        let AccessRecord { digest, issued, expires, own } = record;
-        let OwnRights { narrowed, cnf } = own.map(|own| *own).unwrap_or_default();
-        Self { digest, issued, expires, narrowed, cnf }
-    }
-}
-
-impl OwnRights {
-    fn boxed(self) -> Option<Box<Self>> {
-        (self != Self::default()).then(|| Box::new(self))
-    }
+    narrowed: Option<Box<Narrowed>>,
+    /// The key of the token, if its grant has a different one or none. Boxed, because most tokens have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cnf: Option<Box<Confirmation>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,12 +43,6 @@ struct Narrowed {
     /// The token has no key, although its grant has one: the grant was bound later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unbound: bool,
-}
-
-impl Narrowed {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// New tokens, which may be sent once their grant is stored.
@@ -198,12 +154,14 @@ impl AccessRecord {
         let scope = (own.scope != *whole.scope).then(|| own.scope.clone());
         let details = (own.details != *whole.details).then(|| own.details.clone());
         let audience = issuance.audience.clone();
-        let cnf = own.confirmation.as_ref().filter(|own| whole.confirmation != Some(*own)).cloned();
+        let cnf = own.confirmation.as_ref().filter(|own| whole.confirmation != Some(*own));
+        let is_narrowed = scope.is_some() || details.is_some() || audience.is_some();
         Self {
             digest: secret.digest(Kind::Access.tag()),
             issued: Second::of(now),
             expires: Second::of(after(now, policy.access_token_lifetime).min(grant_ends)),
-            own: OwnRights { narrowed: Narrowed { scope, details, audience, unbound: false }, cnf }.boxed(),
+            narrowed: is_narrowed.then(|| Box::new(Narrowed { scope, details, audience, unbound: false })),
+            cnf: cnf.cloned().map(Box::new),
         }
     }
 
@@ -232,29 +190,28 @@ impl AccessRecord {
     /// Its scope: that of its grant, unless it was narrowed.
     #[must_use]
     pub fn scope<'a>(&'a self, grant: &'a Grant) -> &'a Scope {
-        self.own.as_ref().and_then(|own| own.narrowed.scope.as_ref()).unwrap_or(grant.scope())
+        let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.scope.as_ref());
+        narrowed.unwrap_or(grant.scope())
     }
 
     /// Its authorization details: those of its grant, unless they were narrowed.
     #[must_use]
     pub fn details<'a>(&'a self, grant: &'a Grant) -> &'a AuthorizationDetails {
-        self.own.as_ref().and_then(|own| own.narrowed.details.as_ref()).unwrap_or(grant.details())
+        let narrowed = self.narrowed.as_deref().and_then(|narrowed| narrowed.details.as_ref());
+        narrowed.unwrap_or(grant.details())
     }
 
     /// The resource that it is for; `None` is the server's default audience.
     #[must_use]
     pub fn audience(&self) -> Option<&ResourceId> {
-        self.own.as_ref()?.narrowed.audience.as_ref()
+        self.narrowed.as_deref()?.audience.as_ref()
     }
 
     /// The key that it is bound to: its own, or else that of its grant, unless the grant was bound later.
     #[must_use]
     pub fn confirmation<'a>(&'a self, grant: &'a Grant) -> Option<&'a Confirmation> {
-        match self.own.as_deref() {
-            Some(OwnRights { cnf: Some(key), .. }) => Some(key),
-            Some(OwnRights { narrowed: Narrowed { unbound: true, .. }, .. }) => None,
-            Some(_) | None => grant.confirmation(),
-        }
+        let is_unbound = self.narrowed.as_deref().is_some_and(|narrowed| narrowed.unbound);
+        self.cnf.as_deref().or_else(|| grant.confirmation().filter(|_| !is_unbound))
     }
 }
 
@@ -339,12 +296,12 @@ impl LiveTokens {
             Self::One(only) => slice::from_mut(only),
             Self::Several(records) => records,
         };
-        for own in records.iter_mut().map(|record| record.own.get_or_insert_default()) {
+        for record in records.iter_mut().filter(|record| record.cnf.is_none()) {
+            let is_unbound = record.narrowed.as_deref().is_some_and(|narrowed| narrowed.unbound);
             match former {
-                _ if own.cnf.is_some() => {}
-                None => own.narrowed.unbound = true,
-                Some(_) if own.narrowed.unbound => {}
-                Some(key) => own.cnf = Some(key.clone()),
+                None => record.narrowed.get_or_insert_default().unbound = true,
+                Some(_) if is_unbound => {}
+                Some(key) => record.cnf = Some(Box::new(key.clone())),
             }
         }
     }

@@ -5,7 +5,7 @@ use super::access::Issued;
 use super::stage::Stage;
 use super::{Grant, Verdict, refuse};
 use crate::base::Confirmation;
-use crate::error::ProofFlaw;
+use crate::error::{ProofFlaw, Reason};
 use crate::issuance::{Gate, Issuance};
 
 impl Grant {
@@ -47,10 +47,10 @@ impl Grant {
             Ok(issuance) => issuance,
             Err(reason) => return refuse(reason),
         };
-        let first = match &self.stage {
-            Stage::Live(live) => live.access.any(&tokens.access).and_then(|token| token.confirmation(&self)),
-            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
+        let Some(first) = self.stage.tokens().and_then(|live| live.any(&tokens.access)) else {
+            return refuse(Reason::RetryRevoked);
         };
+        let first = first.confirmation(&self);
         let proven = issuance.rights.confirmation.as_ref();
         match first {
             _ if first == proven => {}

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::access::Issued;
 use super::bridge::{Bridge, TokenParameters};
 use super::front_channel::Offer;
-use super::stage::{Live, Spent, Stage};
+use super::origin::Spent;
+use super::stage::{Live, Stage};
 use super::{Grant, Kind, Verdict, refuse};
 use crate::base::pkce::{CodeChallenge, CodeVerifier};
 use crate::base::redirect_uri::RedirectUri;
@@ -143,7 +144,7 @@ impl Grant {
         let digest = presented.secret.digest(Kind::Code.tag());
         let offer = match &self.stage {
             Stage::Offered(offer) => &offer.code,
-            Stage::Live(live) => match live.spent_code() {
+            Stage::Live(_) => match self.origin.spent_code() {
                 Some(spent) => &spent.offer,
                 None => return refuse(Reason::CodeUnknown),
             },
@@ -163,7 +164,7 @@ impl Grant {
             return refuse(reason);
         }
         match &self.stage {
-            Stage::Live(live) => match live.unanswered(&presented, now, policy) {
+            Stage::Live(_) => match self.unanswered(&presented, now, policy) {
                 Some(None) => refuse(Reason::RetryDiffers),
                 Some(Some(tokens)) => self.repeat_answer(tokens, presented.gate),
                 None => Verdict::RefuseAndEnd { next: self.revoke(now), reason: Reason::CodeReplayed },
@@ -200,13 +201,12 @@ impl Grant {
         }
         let key = presented.bridge_key().filter(|_| !policy.leeway.is_zero());
         let bridge = key.map(|key| Bridge::over(&key, &tokens, TokenParameters::of(presented.gate)));
-        live.spent = Some(Arc::new(Spent::Code(SpentCode { offer, bridge })));
+        let spent = Arc::new(Spent::Code(SpentCode { offer, bridge }));
+        self.origin = self.origin.with(|origin| origin.spent = Some(spent));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
     }
-}
 
-impl Live {
     /// The tokens of the first response, if the server knows that it was never sent and none of them was
     /// used. `Some(None)` is a retry with other parameters, `None` a replay.
     fn unanswered(
@@ -215,7 +215,7 @@ impl Live {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> Option<Option<Issued>> {
-        let bridge = self.spent_code()?.bridge.as_ref();
+        let bridge = self.origin.spent_code()?.bridge.as_ref();
         let bridge = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy))?;
         let key = presented.bridge_key()?;
         Some(bridge.cross(&key, &TokenParameters::of(presented.gate), now, policy))

@@ -12,10 +12,10 @@ use super::access::LiveTokens;
 use super::code::SpentCode;
 use super::device::{SpentDeviceCode, Waiting};
 use super::front_channel::Offer;
-use super::origin::{Circumstances, Origin};
+use super::origin::{Circumstances, Origin, Spent};
 use super::pushed::Pushed;
 use super::refresh::Family;
-use super::stage::{Ended, Live, Spent, Stage};
+use super::stage::{Ended, Live, Stage};
 use super::{Actor, Authentication, Grant, GrantId, PendingCode, Subject};
 use crate::base::{
     AuthorizationDetails, Confirmation, Parties, ResourceIndicators, Scope, Second, TokenName,
@@ -102,8 +102,8 @@ impl Grant {
                 Offer { code, beside: Some(access) } => StageBody::Hybrid { code, access: *access },
             },
             Stage::Live(live) => StageBody::Live {
-                code: live.spent_code().map(Cow::Borrowed),
-                device: live.spent_device_code().map(Cow::Borrowed),
+                code: self.origin.spent_code().map(Cow::Borrowed),
+                device: self.origin.spent_device_code().map(Cow::Borrowed),
                 family: live.family.clone(),
                 access: Cow::Borrowed(&live.access),
             },
@@ -139,6 +139,7 @@ impl Grant {
             return Err(DecodeError::Version(v));
         }
         let body: Body<'_> = serde_json::from_str(body)?;
+        let mut spent = None;
         let stage = match body.stage {
             StageBody::Pushed(pushed) => Stage::Pushed(Box::new(pushed)),
             StageBody::Waiting(waiting) => Stage::Waiting(Box::new(waiting)),
@@ -147,13 +148,13 @@ impl Grant {
                 Stage::Offered(Box::new(Offer { code, beside: Some(Box::new(access)) }))
             }
             StageBody::Live { code, device, family, access } => {
-                let spent = match (code, device) {
+                spent = match (code, device) {
                     (None, None) => None,
                     (Some(code), None) => Some(Arc::new(Spent::Code(code.into_owned()))),
                     (None, Some(device)) => Some(Arc::new(Spent::Device(device.into_owned()))),
                     (Some(_), Some(_)) => return Err(serde_json::Error::custom("two codes").into()),
                 };
-                Stage::Live(Live { spent, family, access: access.into_owned() })
+                Stage::Live(Live { family, access: access.into_owned() })
             }
             StageBody::Ended { at, until } => Stage::Ended(Ended { at, until }),
         };
@@ -167,6 +168,7 @@ impl Grant {
                 details: body.details,
                 openid: body.openid,
                 confirmation: body.cnf.map(Box::new),
+                spent,
             }),
             scope: body.scope,
             targets: body.targets,

@@ -17,8 +17,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::bridge::{Bridge, TokenParameters};
-use super::origin::Circumstances;
-use super::stage::{Lifetime, Live, Spent, Stage};
+use super::origin::{Circumstances, Spent};
+use super::stage::{Lifetime, Live, Stage};
 use super::{Grant, Kind, Login, UserCode, Verdict, refuse};
 use crate::base::{
     AuthorizationDetails, Digest, FreshSecrets, Parties, Scope, Second, Secret, UserCodeDigest, after,
@@ -259,7 +259,9 @@ impl Grant {
         let digest = presented.secret.digest(Kind::Device.tag());
         let known = match &self.stage {
             Stage::Waiting(waiting) => waiting.is_code(&digest),
-            Stage::Live(live) => live.spent_device_code().is_some_and(|spent| spent.code.matches(&digest)),
+            Stage::Live(_) => {
+                self.origin.spent_device_code().is_some_and(|spent| spent.code.matches(&digest))
+            }
             Stage::Pushed(_) | Stage::Offered(_) => false,
             Stage::Ended(_) => return refuse(Reason::GrantEnded),
         };
@@ -302,22 +304,19 @@ impl Grant {
             Err(reason) => return refuse(reason),
         };
         self.bind(&issuance);
-        let (mut live, tokens) = Live::begin(&issuance, self.granted(), self.ends(), fresh, now, policy);
+        let (live, tokens) = Live::begin(&issuance, self.granted(), self.ends(), fresh, now, policy);
         let is_kept = !policy.leeway.is_zero();
         let ask = TokenParameters::of(presented.gate);
         let bridge = is_kept.then(|| Bridge::over(presented.secret, &tokens, ask));
-        live.spent = Some(Arc::new(Spent::Device(SpentDeviceCode { code, bridge })));
+        let spent = Arc::new(Spent::Device(SpentDeviceCode { code, bridge }));
+        self.origin = self.origin.with(|origin| origin.spent = Some(spent));
         self.stage = Stage::Live(live);
         Verdict::Issue { next: self, tokens }
     }
 
     /// The answer to a spent code: the first response again if it is known to be lost, otherwise a refusal.
     fn repeat(self, presented: &DeviceCodeUse<'_>, now: DateTime<Utc>, policy: &Policy) -> Verdict {
-        let spent = match &self.stage {
-            Stage::Live(live) => live.spent_device_code(),
-            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Offered(_) | Stage::Ended(_) => None,
-        };
-        let bridge = spent.and_then(|spent| spent.bridge.as_ref());
+        let bridge = self.origin.spent_device_code().and_then(|spent| spent.bridge.as_ref());
         let Some(bridge) = bridge.filter(|bridge| presented.unanswered && bridge.stands(now, policy)) else {
             return refuse(Reason::DeviceCodeSpent);
         };
@@ -334,7 +333,7 @@ impl Grant {
         let answer = if approved { Answer::Approved } else { Answer::Denied };
         match &self.stage {
             Stage::Waiting(waiting) => waiting.claimant == Some(*claimant) && waiting.answer == answer,
-            Stage::Live(live) => approved && live.spent_device_code().is_some(),
+            Stage::Live(_) => approved && self.origin.spent_device_code().is_some(),
             Stage::Pushed(_) | Stage::Offered(_) | Stage::Ended(_) => false,
         }
     }

@@ -16,7 +16,11 @@ impl Grant {
             return self;
         }
         let until = self.stage.lifetime().remembered_until(now);
-        Self { stage: Stage::Ended(Ended { at: now, until }), ..self }
+        let origin = match self.origin.spent() {
+            Some(_) => self.origin.with(|origin| origin.spent = None),
+            None => self.origin,
+        };
+        Self { origin, stage: Stage::Ended(Ended { at: now, until }), ..self }
     }
 
     /// The grant without the stored responses that can no longer be repeated, because the leeway has passed.
@@ -26,9 +30,9 @@ impl Grant {
         let Stage::Live(live) = &mut self.stage else {
             return None;
         };
-        let is_old = live.first_answer().is_some_and(|bridge| !bridge.stands(now, policy));
+        let is_old = self.origin.first_answer().is_some_and(|bridge| !bridge.stands(now, policy));
         if is_old {
-            live.forget_first_answer();
+            self.origin.forget_first_answer();
         }
         let renewed = live.family.as_mut().is_some_and(|family| family.forget_answer(now, policy));
         (is_old || renewed).then_some(self)

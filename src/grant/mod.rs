@@ -170,6 +170,7 @@ impl Grant {
             details,
             openid,
             confirmation: confirmation.map(Box::new),
+            spent: None,
         };
         Self {
             id,
@@ -331,7 +332,7 @@ impl Grant {
     pub(crate) fn was_asked_for(&self, now: DateTime<Utc>) -> bool {
         let was_asked = match &self.stage {
             Stage::Offered(_) => true,
-            Stage::Live(live) => live.spent.is_some(),
+            Stage::Live(_) => self.origin.spent().is_some(),
             Stage::Pushed(_) | Stage::Waiting(_) | Stage::Ended(_) => false,
         };
         was_asked && self.is_live(now)

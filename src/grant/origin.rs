@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use super::bridge::Bridge;
+use super::code::SpentCode;
+use super::device::SpentDeviceCode;
 use super::{Actor, Authentication};
 use crate::base::{AuthorizationDetails, Confirmation, Parties, TokenName};
 use crate::openid::OpenId;
@@ -32,6 +35,15 @@ pub(super) struct Circumstances {
     /// The key that the grant, its code and its refresh tokens are bound to. Boxed, because most grants have
     /// none.
     pub(super) confirmation: Option<Box<Confirmation>>,
+    /// The code that it began with, while its tokens are live.
+    pub(super) spent: Option<Arc<Spent>>,
+}
+
+/// A redeemed code or device code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Spent {
+    Code(SpentCode),
+    Device(SpentDeviceCode),
 }
 
 impl Circumstances {
@@ -45,13 +57,14 @@ impl Circumstances {
             details: AuthorizationDetails::default(),
             openid: None,
             confirmation: None,
+            spent: None,
         }
     }
 
     fn is_bare(&self) -> bool {
-        let Self { parties: _, authentication, actor, parent, details, openid, confirmation } = self;
+        let Self { parties: _, authentication, actor, parent, details, openid, confirmation, spent } = self;
         let is_bare = authentication.is_none() && actor.is_none() && parent.is_none();
-        is_bare && details.is_empty() && openid.is_none() && confirmation.is_none()
+        is_bare && details.is_empty() && openid.is_none() && confirmation.is_none() && spent.is_none()
     }
 }
 
@@ -77,6 +90,46 @@ impl Origin {
             Self::Own(_) => None,
             Self::Other(circumstances) => Some(circumstances),
         }
+    }
+
+    pub(super) fn spent(&self) -> Option<&Spent> {
+        self.circumstances()?.spent.as_deref()
+    }
+
+    pub(super) fn spent_code(&self) -> Option<&SpentCode> {
+        match self.spent()? {
+            Spent::Code(spent) => Some(spent),
+            Spent::Device(_) => None,
+        }
+    }
+
+    pub(super) fn spent_device_code(&self) -> Option<&SpentDeviceCode> {
+        match self.spent()? {
+            Spent::Device(spent) => Some(spent),
+            Spent::Code(_) => None,
+        }
+    }
+
+    /// The stored response to the code, if any.
+    pub(super) fn first_answer(&self) -> Option<&Bridge> {
+        match self.spent()? {
+            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
+                bridge.as_ref()
+            }
+        }
+    }
+
+    /// Erases the response to the code: one of its tokens was used, so it arrived, and must not be repeated.
+    pub(super) fn forget_first_answer(&mut self) {
+        if self.first_answer().is_none() {
+            return;
+        }
+        *self = self.with(|origin| match origin.spent.as_mut().map(Arc::make_mut) {
+            Some(Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. })) => {
+                *bridge = None
+            }
+            None => {}
+        });
     }
 
     /// The same, with a change.
@@ -126,7 +179,8 @@ mod tests {
     #[test]
     fn a_change_that_is_taken_back_leaves_no_trace() {
         let own = Origin::Own(Arc::new(Parties::own(ClientId::new("app"))));
-        let named = own.with(|origin| origin.parent = Some(Box::new(TokenName::Unrecorded(GrantId::new([1; 16])))));
+        let named =
+            own.with(|origin| origin.parent = Some(Box::new(TokenName::Unrecorded(GrantId::new([1; 16])))));
         assert_ne!(named, own);
         assert_eq!(named.parties(), own.parties());
         assert_eq!(named.with(|origin| origin.parent = None), own);

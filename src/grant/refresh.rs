@@ -11,6 +11,7 @@
 //! | --- | --- | --- |
 //! | the predecessor, its successor unused, the same parameters | within the leeway | the same tokens again, from the bridge |
 //! | the predecessor, its successor unused, other parameters | within the leeway | refused, nothing ends |
+//! | the predecessor, after the access token of its response was revoked | within the leeway | refused, nothing ends |
 //! | any other spent token | within the leeway | refused, nothing ends |
 //! | a spent token, or any other text that begins with the bytes of the family | otherwise | refused, and the family ends |
 //!
@@ -320,7 +321,7 @@ impl Grant {
         if let Some(wait) = live.access.until_room(now, policy) {
             return Verdict::Refuse { refusal: Refusal::throttled(Reason::AccessTokensTooMany, wait) };
         }
-        live.forget_first_answer();
+        self.origin.forget_first_answer();
         let Some(family) = &mut live.family else {
             return refuse(Reason::RefreshUnknown);
         };

@@ -1,14 +1,10 @@
 //! [`Stage`]: where a grant is in its life, and what every stage can be asked.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 use super::Kind;
 use super::access::{AccessRecord, Issued, LiveTokens};
-use super::bridge::Bridge;
-use super::code::SpentCode;
-use super::device::{SpentDeviceCode, Waiting};
+use super::device::Waiting;
 use super::front_channel::Offer;
 use super::pushed::Pushed;
 use super::refresh::Family;
@@ -31,18 +27,8 @@ pub(super) enum Stage {
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Live {
-    /// The code that the grant began with, if any. Shared by the versions of a grant, because it hardly ever
-    /// changes.
-    pub(super) spent: Option<Arc<Spent>>,
     pub(super) family: Option<Box<Family>>,
     pub(super) access: LiveTokens,
-}
-
-/// A redeemed code or device code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Spent {
-    Code(SpentCode),
-    Device(SpentDeviceCode),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,43 +104,7 @@ impl Live {
             Box::new(Family::new(secret, rotates, ends, now, policy))
         });
         let tokens = Issued::of(&record, issuance, fresh.first, refresh, policy);
-        (Self { spent: None, family, access: LiveTokens::of(record) }, tokens)
-    }
-
-    pub(super) fn spent_code(&self) -> Option<&SpentCode> {
-        match self.spent.as_deref()? {
-            Spent::Code(spent) => Some(spent),
-            Spent::Device(_) => None,
-        }
-    }
-
-    pub(super) fn spent_device_code(&self) -> Option<&SpentDeviceCode> {
-        match self.spent.as_deref()? {
-            Spent::Device(spent) => Some(spent),
-            Spent::Code(_) => None,
-        }
-    }
-
-    /// The stored response to the code, if any.
-    pub(super) fn first_answer(&self) -> Option<&Bridge> {
-        match self.spent.as_deref()? {
-            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
-                bridge.as_ref()
-            }
-        }
-    }
-
-    /// Erases the response to the code: one of its tokens was used, so it arrived, and must not be repeated.
-    pub(super) fn forget_first_answer(&mut self) {
-        if self.first_answer().is_none() {
-            return;
-        }
-        let Some(spent) = &mut self.spent else { return };
-        match Arc::make_mut(spent) {
-            Spent::Code(SpentCode { bridge, .. }) | Spent::Device(SpentDeviceCode { bridge, .. }) => {
-                *bridge = None;
-            }
-        }
+        (Self { family, access: LiveTokens::of(record) }, tokens)
     }
 }
 

@@ -105,6 +105,17 @@ async fn a_retry_that_asks_for_something_else_is_refused_and_nothing_ends() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_access_token_was_revoked_is_not_repeated_and_nothing_ends() {
+    let fixture = Fixture::new();
+    let first = fixture.tokens("pub", "read").await;
+    let next = fixture.refresh("pub", &first.refresh_token()).await;
+    assert_eq!(fixture.revoke("pub", &next.access_token()).await.status(), 200);
+    fixture.assert_refused(&first.refresh_token(), Reason::RetryRevoked).await;
+    assert!(fixture.is_live(&first.access_token()).await);
+    assert_eq!(fixture.refresh("pub", &next.refresh_token()).await.status(), 200);
+}
+
+#[tokio::test]
 async fn after_the_successors_use_the_predecessor_is_refused_and_nothing_ends_for_a_while() {
     let fixture = Fixture::new();
     let first = fixture.tokens("pub", "read").await;
