@@ -387,9 +387,13 @@ impl Consent {
         self.approve().await
     }
 
-    /// The user denied the request.
+    /// The user denied the request. A pushed request is then used up, unless the store fails at that moment.
     pub async fn deny(self) -> Response {
         let client = self.client().id().clone();
+        if let Some(write) = self.state.use_up(self.server.now()) {
+            // The client gets the denial in any case: it is the user's answer.
+            let _ = Box::pin(self.server.commit(&write)).await;
+        }
         self.server.answer_error(self.state.deny(), &client).await
     }
 

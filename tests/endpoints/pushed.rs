@@ -310,13 +310,37 @@ async fn pr_19_a_visit_consumes_nothing() {
     let mut head = Request::get(&*query);
     head.method = grantor::http::Method::Head;
     assert!(fixture.server.authorize(&head).await.is_ok());
-    let denied = fixture.server.authorize(&Request::get(&*query)).await.unwrap();
-    let denied = Answer(denied.signed_in(fixture.alice()).await.consent().unwrap().deny().await);
-    assert_eq!(denied.location_parameter("error").as_deref(), Some("access_denied"));
     assert!(fixture.approve(&visit("conf", &uri)).await.location_parameter("code").is_some());
     let whats = fixture.log.whats();
     assert_eq!(whats.iter().filter(|what| matches!(what, EventKind::RequestPushed)).count(), 1);
     assert_eq!(whats.iter().filter(|what| matches!(what, EventKind::CodeIssued)).count(), 1);
+}
+
+#[tokio::test]
+async fn a_denial_is_the_one_answer_to_a_pushed_request() {
+    let fixture = Fixture::new();
+    let uri = pushed(&fixture, "conf").await;
+    let query = encode(&visit("conf", &uri));
+    let open = async || {
+        let visited = fixture.server.authorize(&Request::get(&*query)).await.unwrap();
+        visited.signed_in(fixture.alice()).await.consent().unwrap()
+    };
+    let (first, second, third) = (open().await, open().await, open().await);
+    for denied in [first, second] {
+        let denied = Answer(denied.deny().await);
+        assert_eq!(denied.location_parameter("error").as_deref(), Some("access_denied"), "in two windows");
+    }
+    assert_eq!(third.approve().await.status, 400);
+    assert_eq!(fixture.log.last_reason(), Some(Reason::RequestUriSpent));
+    assert!(fixture.server.authorize(&Request::get(&*query)).await.is_err());
+
+    let uri = pushed(&fixture, "conf").await;
+    let query = encode(&visit("conf", &uri));
+    let late = fixture.server.authorize(&Request::get(&*query)).await.unwrap();
+    let late = late.signed_in(fixture.alice()).await.consent().unwrap();
+    let code = fixture.approve(&visit("conf", &uri)).await.location_parameter("code").unwrap();
+    drop(late.deny().await);
+    assert_eq!(fixture.redeem("conf", &code).await.status(), 200, "it was approved before");
 }
 
 #[tokio::test]

@@ -167,6 +167,13 @@ impl AwaitConsent {
         self.refuse(Reason::ConsentDenied)
     }
 
+    /// The write that uses up a pushed request, before its denial is sent: one request has one answer (RFC 9126
+    /// section 4). If it conflicts, the request was answered in another window.
+    pub(crate) fn use_up(&self, now: DateTime<Utc>) -> Option<Write> {
+        let record = self.pushed.as_ref()?;
+        Some(Write::replace(record.version(), record.grant().clone().revoke(now), now))
+    }
+
     /// The user would have to be asked, and the request forbids that (`consent_required`).
     pub fn consent_required(self) -> ErrorAnswer {
         self.refuse(Reason::ConsentRequired)
