@@ -117,6 +117,9 @@ impl JwtBearer {
         ask: &ExtensionAsk<'_>,
     ) -> Result<(&'a AssertionIssuer, ValidatedAssertion), Reason> {
         let jws = Jws::parse(text).map_err(|_| AssertionFlaw::Unreadable)?;
+        if !ask.profile.switches().algorithms.contains(&jws.algorithm()) {
+            return Err(AssertionFlaw::AlgorithmRefused.into());
+        }
         let named = jws.claimed_issuer().ok_or(AssertionFlaw::ClaimMissing)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.name() == named);
         let issuer = issuer.ok_or(AssertionFlaw::IssuerUnknown)?;

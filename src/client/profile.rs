@@ -121,6 +121,10 @@ pub(crate) struct Switches {
     pub(crate) strong_clients: bool,
     /// The signature algorithms of clients and the server.
     pub(crate) algorithms: &'static [Algorithm],
+    /// No time in a proof may be more than a minute ahead, even if the proof has a nonce.
+    pub(crate) close_clocks: bool,
+    /// A token counts only in the `Authorization` header.
+    pub(crate) tokens_in_header: bool,
     /// The maximum lifetime of a code.
     pub(crate) longest_code: Option<Duration>,
     /// Messages are signed: the kinds that [`MessageSigning`] names.
@@ -151,6 +155,8 @@ const OAUTH_21: Switches = Switches {
     pushed_requests: false,
     strong_clients: false,
     algorithms: Algorithm::ALL,
+    close_clocks: false,
+    tokens_in_header: false,
     longest_code: None,
     signed_messages: false,
 };
@@ -176,6 +182,8 @@ const FAPI_2_SECURITY: Switches = Switches {
     pushed_requests: true,
     strong_clients: true,
     algorithms: &[Algorithm::EdDsa, Algorithm::Es256, Algorithm::Ps256],
+    close_clocks: true,
+    tokens_in_header: true,
     longest_code: Some(Duration::from_secs(60)),
     ..OAUTH_21
 };

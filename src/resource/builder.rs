@@ -36,6 +36,7 @@ pub struct GuardBuilder {
     alias: Option<String>,
     proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>,
     requires_bound_tokens: bool,
+    takes_certificates: bool,
 }
 
 /// What a guard needs to know about a server in this process.
@@ -67,6 +68,7 @@ impl GuardBuilder {
             alias: None,
             proofs: None,
             requires_bound_tokens: false,
+            takes_certificates: false,
         }
     }
 
@@ -176,9 +178,16 @@ impl GuardBuilder {
         self
     }
 
-    /// Like [`dpop`](Self::dpop), with a server's settings.
-    pub(crate) fn proofs(mut self, proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>) -> Self {
+    /// A server's own settings for bound tokens.
+    pub(crate) fn keys(
+        mut self,
+        proofs: Option<(Dpop, Arc<dyn ReplayGuard>)>,
+        are_required: bool,
+        may_be_certificates: bool,
+    ) -> Self {
         self.proofs = proofs;
+        self.requires_bound_tokens = are_required;
+        self.takes_certificates = may_be_certificates;
         self
     }
 
@@ -233,7 +242,8 @@ impl GuardBuilder {
         // RFC 9728 section 3.1: the slash directly after the host is removed.
         let path = if path == "/" { "" } else { path };
         let binds = self.local.iter().any(|server| server.requires_bound_tokens);
-        let takes_certificates = self.local.iter().any(|server| server.binds_to_certificates);
+        let of_local = self.local.iter().any(|server| server.binds_to_certificates);
+        let takes_certificates = self.takes_certificates || of_local;
         let of_server = || self.local.into_iter().find_map(|server| server.proofs);
         let is_required = self.requires_bound_tokens || binds;
         let keys = KeyCheck::new(self.proofs.or_else(of_server), is_required, takes_certificates);

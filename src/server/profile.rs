@@ -26,8 +26,8 @@ impl Options {
     pub(super) fn apply_profile(&mut self) {
         let profile = self.profile.switches();
         self.requires_push |= profile.pushed_requests;
-        if let Some(dpop) = self.dpop.take() {
-            self.dpop = Some(dpop.within(profile.algorithms));
+        if let Some(dpop) = self.dpop.take().map(|dpop| dpop.within(profile.algorithms)) {
+            self.dpop = Some(if profile.close_clocks { dpop.with_close_clocks() } else { dpop });
         }
         if profile.signed_messages {
             let MessageSigning { requests, responses, introspection } = self.message_signing;

@@ -40,7 +40,11 @@ impl AuthorizationServer {
             drop(self.refuse(refusal, Endpoint::UserInfo, about));
             guard.answer(reason, needed, request)
         };
-        let of_form = match token_of_form(request) {
+        let of_form = match self.rules().profile.switches().tokens_in_header {
+            true => Ok(None),
+            false => token_of_form(request),
+        };
+        let of_form = match of_form {
             Ok(of_form) => of_form,
             Err(reason) => return refused(reason.into(), None),
         };
@@ -139,7 +143,8 @@ impl AuthorizationServer {
             let guard = guard.endpoint_of(&self.rules().issuer, alias);
             let guard =
                 guard.realm("userinfo").allow_http_loopback().deadline(self.rules().policy.store_deadline);
-            let guard = guard.proofs(self.proofs());
+            let rules = self.rules();
+            let guard = guard.keys(self.proofs(), rules.requires_bound_tokens, rules.certificates.binds);
             guard.clock(Arc::clone(&self.inner.clock)).build().ok()
         };
         self.inner.claims.as_ref()?;

@@ -43,6 +43,9 @@ const WITHOUT_NONCE: Window = Window { behind: 60, ahead: CLOCK_SKEW, expired: E
 /// The nonce proves when it was made, so the client's clock may be off.
 const WITH_NONCE: Window = Window { behind: 300, ahead: 300, expired: 300 };
 
+/// With a nonce, where no time may be more than a minute ahead (FAPI 2.0 Security Profile section 5.3.2.1).
+const WITH_NONCE_BY_FAPI: Window = Window { ahead: 60, ..WITH_NONCE };
+
 /// The claims of a proof that the key in its own header signed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proof {
@@ -123,16 +126,18 @@ pub struct Dpop {
     nonces: Option<Arc<Nonces>>,
     /// The accepted algorithms, among those that the verifier supports.
     counting: &'static [Algorithm],
+    /// How far the times of a proof with a nonce may be off.
+    with_nonce: &'static Window,
 }
 
 impl Dpop {
     /// Accepts proofs with this verifier, without nonces.
     pub fn new(verifier: impl ProofVerifier + 'static) -> Self {
-        Self { verifier: Arc::new(verifier), nonces: None, counting: Algorithm::ALL }
+        Self { verifier: Arc::new(verifier), nonces: None, counting: Algorithm::ALL, with_nonce: &WITH_NONCE }
     }
 
     /// Requires a nonce of this server in every proof (RFC 9449 sections 8 and 9); the client's clock may
-    /// then be wrong by 5 minutes. A nonce is valid for 5 to 10 minutes. Nothing is stored: every node with
+    /// then be wrong by 5 minutes (under a FAPI profile of the server, at most one minute ahead). A nonce is valid for 5 to 10 minutes. Nothing is stored: every node with
     /// the same key accepts it. So give all nodes the same key, and keep it secret: an attacker who knows it
     /// can make proofs in advance.
     pub fn nonces(self, key: Secret) -> Self {
@@ -142,6 +147,11 @@ impl Dpop {
     /// The same, limited to these algorithms.
     pub(crate) fn within(self, counting: &'static [Algorithm]) -> Self {
         Self { counting, ..self }
+    }
+
+    /// The same, with the times that FAPI 2.0 allows.
+    pub(crate) fn with_close_clocks(self) -> Self {
+        Self { with_nonce: &WITH_NONCE_BY_FAPI, ..self }
     }
 
     pub(crate) fn algorithms(&self) -> Vec<&'static str> {
@@ -188,7 +198,7 @@ impl Dpop {
             (Some(_), _) => return Err(Flaw::TokenWrong),
             (None, _) => {}
         }
-        let Window { behind, ahead, expired } = self.window(at.server, claims.nonce.as_deref(), now)?;
+        let &Window { behind, ahead, expired } = self.window(at.server, claims.nonce.as_deref(), now)?;
         let (made, seconds) = (claims.iat.seconds(), now.timestamp());
         if made < seconds.saturating_sub(behind) || made > seconds.saturating_add(ahead) {
             return Err(Flaw::TimeWrong);
@@ -208,10 +218,10 @@ impl Dpop {
     }
 
     /// How far the times of a proof may be off.
-    fn window(&self, server: &str, nonce: Option<&str>, now: DateTime<Utc>) -> Result<Window, Flaw> {
-        let Some(nonces) = &self.nonces else { return Ok(WITHOUT_NONCE) };
+    fn window(&self, server: &str, nonce: Option<&str>, now: DateTime<Utc>) -> Result<&'static Window, Flaw> {
+        let Some(nonces) = &self.nonces else { return Ok(&WITHOUT_NONCE) };
         match nonce.is_some_and(|nonce| nonces.is_fresh(server, nonce, now)) {
-            true => Ok(WITH_NONCE),
+            true => Ok(self.with_nonce),
             false => Err(Flaw::NonceWanted),
         }
     }

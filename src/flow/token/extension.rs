@@ -13,7 +13,7 @@ use super::entitlement::Entitlement;
 use super::new_grant::{AwaitSecrets, Bounds};
 use crate::base::{ResourceIndicators, Scope};
 use crate::client::auth::AuthenticatedClient;
-use crate::client::{Client, GrantType};
+use crate::client::{Client, GrantType, Profile};
 use crate::error::{Reason, Refusal};
 use crate::flow::{AccountStatus, Facts, RequestedAccess};
 pub use crate::http::Parameters;
@@ -66,6 +66,9 @@ pub struct ExtensionAsk<'a> {
     pub issuer: &'a str,
     /// The URL of the token endpoint, which may also be the audience of an assertion (RFC 7523 section 3).
     pub token_endpoint: &'a str,
+    /// The profile that applies to the client: the stricter of the server's and its own. Accept no signature
+    /// that it forbids.
+    pub profile: Profile,
     /// See [`Request::peer`](crate::Request::peer).
     pub peer: Option<IpAddr>,
     /// The time by the server's clock.
@@ -111,6 +114,7 @@ impl AwaitEntitlement {
             targets: &self.asked.targets,
             issuer: &facts.rules.issuer,
             token_endpoint,
+            profile: facts.rules.profile.with_own(self.client.client().profile()),
             peer,
             now: facts.now,
         }

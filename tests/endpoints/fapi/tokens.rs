@@ -3,20 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use grantor::assertions::{AssertionIssuer, JwtBearer};
 use grantor::client::{RequestObjects, X509Certificates};
 use grantor::dpop::ProofFlaw;
 use grantor::error::AssertionFlaw;
 use grantor::jose::{Algorithm, Signer as _, SigningKey};
-use grantor::resource::Requirement;
-use grantor::{AuthMethod, Client, ClientBuilder, MemoryRegistry, Policy, Profile, Reason, Request};
+use grantor::keys::JwtSigner;
+use grantor::resource::{Requirement, StaticKeys};
+use grantor::server::AuthorizationServerBuilder;
+use grantor::{
+    AuthMethod, Client, ClientBuilder, GrantType, MemoryRegistry, MemoryStore, Policy, Profile, Reason,
+    Request,
+};
 use serde_json::{Value, json};
 
 use crate::support::asserting::{Asserting, by_assertion, claims, jwks, set_of, signing};
 use crate::support::banking::{BOTH, Bank, Of};
 use crate::support::certificates::Identity;
-use crate::support::guarded::{call, forged};
+use crate::support::guarded::{call, forged, set};
 use crate::support::objects::asking;
-use crate::support::proving::{PAR, Prover, TOKEN, call_with, dpop, hash};
+use crate::support::provider::{People, SCOPES, keys};
+use crate::support::proving::{PAR, Prover, TOKEN, call_with, dpop, hash, with_nonces};
+use crate::support::vouching::{Accounts, JWT_BEARER, PARTNER};
 use crate::support::{Answer, Fixture, ISSUER, clients, encode, redemption};
 
 #[tokio::test]
@@ -221,6 +229,27 @@ async fn fp_10_one_clock_rule_holds_for_assertions_proofs_and_request_objects() 
 }
 
 #[tokio::test]
+async fn fp_10_a_nonce_does_not_excuse_a_proof_that_is_a_minute_ahead() {
+    let bank = Bank::with(
+        Of::Server,
+        Profile::Fapi2Security,
+        |client| client,
+        |builder| builder.dpop(with_nonces()),
+    );
+    let credentials = [("grant_type", "client_credentials")];
+    let nonce = bank.token(&credentials, Some(&bank.proof())).await;
+    let nonce = nonce.0.header("dpop-nonce").unwrap().to_owned();
+    for (name, ahead, is_taken) in
+        [("iat", 60, true), ("iat", 61, false), ("iat", -300, true), ("nbf", 60, true), ("nbf", 61, false)]
+    {
+        let mut claims = json!({ "iat": bank.now(), "nonce": nonce });
+        claims[name] = json!(bank.now() + ahead);
+        let proof = bank.prover.proof("POST", TOKEN, claims);
+        assert_eq!(bank.token(&credentials, Some(&proof)).await.status() == 200, is_taken, "{name} {ahead}");
+    }
+}
+
+#[tokio::test]
 async fn fp_06_an_assertion_is_for_the_issuer_as_a_string() {
     let legacy = |of: Of| {
         Bank::with(
@@ -307,6 +336,61 @@ async fn fp_18_nothing_that_a_client_signs_is_taken_by_rs256() {
             assert_eq!(pushed.status() == 201, is_taken, "proof of a push {name}");
         }
     }
+}
+
+#[tokio::test]
+async fn fp_18_no_issuer_of_assertions_vouches_by_rs256() {
+    for of in BOTH {
+        for (algorithm, is_taken) in [(Algorithm::Rs256, false), (Algorithm::Ps256, true)] {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let partner = AssertionIssuer::new(PARTNER, StaticKeys::new(&set([&key])));
+            let bank = Bank::with(
+                of,
+                Profile::Fapi2Security,
+                |client| client.grant_types([GrantType::jwt_bearer()]),
+                |builder| builder.jwt_bearer(JwtBearer::new(Accounts::default()).issuer(partner)),
+            );
+            let about_carol = json!({
+                "iss": PARTNER, "sub": "7", "aud": ISSUER, "jti": "1", "iat": bank.now(), "exp": bank.now() + 60,
+            });
+            let assertion = signed_by(&key, "JWT", &about_carol);
+            let form = [("grant_type", JWT_BEARER), ("assertion", assertion.as_str())];
+            let answer = bank.token(&form, Some(&bank.proof())).await;
+            assert_eq!(answer.status() == 200, is_taken, "{of:?} {algorithm}");
+            if !is_taken {
+                let flaw = Reason::Assertion(AssertionFlaw::AlgorithmRefused);
+                assert_eq!(bank.server.fixture.log.last_reason(), Some(flaw));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn fp_19_userinfo_wants_a_key_and_the_header_alone() {
+    let store = Arc::new(MemoryStore::new());
+    let (before, strict) = [false, true]
+        .map(|is_strict| {
+            let configure = move |builder: AuthorizationServerBuilder| {
+                let builder = builder.dpop(dpop()).scopes(SCOPES).openid(People::default());
+                let builder = builder.token_signer(JwtSigner::new(keys()).unwrap());
+                if is_strict { builder.profile(Profile::Fapi2Security) } else { builder }
+            };
+            Asserting::on(store.clone(), store.clone(), |_| Vec::new(), configure).fixture
+        })
+        .into();
+    let token = before.tokens("pub", "openid").await.access_token();
+    let ask = async |fixture: &Fixture, request| Answer(fixture.server.userinfo(&request).await);
+    let unbound = || call(&token);
+    let in_form = || Request::post_form(format!("access_token={token}"));
+    for request in [unbound(), in_form()] {
+        assert_eq!(ask(&before, request).await.status(), 200);
+    }
+    let refused = ask(&strict, unbound()).await;
+    assert_eq!((refused.status(), strict.log.last_reason()), (401, Some(Reason::TokenUnbound)));
+    let challenge = refused.0.header("www-authenticate").unwrap_or_default();
+    assert!(challenge.starts_with("DPoP") && !challenge.contains("Bearer"), "{challenge}");
+    assert_eq!(ask(&strict, in_form()).await.status(), 401);
+    assert_eq!(strict.log.last_reason(), Some(Reason::TokenMissing));
 }
 
 #[tokio::test]
