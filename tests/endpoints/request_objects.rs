@@ -271,6 +271,12 @@ async fn jr_13_claims_keep_their_json_type() {
     };
     assert_eq!(signing.error(&raw(r#""nonce":null"#)).await, "invalid_request");
     assert_eq!(signing.refusal(&raw(r#""state":"twice""#)).await.0, INVALID, "a claim that is there twice");
+    for amount in ["9007199254740993.0", "12345678901234567.25", "18446744073709551617"] {
+        let rounded = format!(r#""authorization_details":[{{"type":"payment","amount":{amount}}}]"#);
+        assert_eq!(signing.error(&raw(&rounded)).await, "invalid_authorization_details", "{amount}");
+    }
+    let exact = r#""authorization_details":[{"type":"payment","amount":18446744073709551615}]"#;
+    assert!(signing.send(&raw(exact)).await.unwrap().location_parameter("code").is_some());
     let elsewhere = signing.object(json!({ "redirect_uri": ["https://evil.example"] }));
     let answer = signing.send(&elsewhere).await.unwrap();
     assert!(

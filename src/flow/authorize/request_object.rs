@@ -4,11 +4,15 @@
 //! file checks the claims of an object, and turns them into the parameters of a request. An invalid object
 //! ends in an error page: its redirect URI is not trusted, and one outside the object is not read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::AwaitLogin;
@@ -92,7 +96,7 @@ impl AwaitRequestObject {
         let judged = late.map_or(now, |end| end - TimeDelta::seconds(1));
         let jti = check(own, &self.client, judged, &rules.issuer, terms).map_err(Reason::RequestObject)?;
         let once = jti.zip(expires).map(|(key, end)| (key, after(end, window)));
-        let (parameters, types) = parameters(claims)?;
+        let (parameters, types) = parameters(claims, &as_signed(self.object.reveal()))?;
         Ok(Opened { parameters, types, once, expires })
     }
 }
@@ -205,14 +209,25 @@ fn shape(name: &str) -> Option<Shape> {
     }
 }
 
+/// The claims as their client wrote them. A [`Value`] rounds numbers, and what the user approves must be what
+/// was signed.
+fn as_signed(object: &str) -> BTreeMap<String, Box<RawValue>> {
+    let payload = object.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or_default()
+}
+
 /// The parameters in the claims, as a form, and whether each has the right type. A claim that is not a
 /// parameter is ignored.
-fn parameters(claims: Map<String, Value>) -> Result<(Form<'static>, Result<(), Reason>), Reason> {
+fn parameters(
+    claims: Map<String, Value>,
+    as_signed: &BTreeMap<String, Box<RawValue>>,
+) -> Result<(Form<'static>, Result<(), Reason>), Reason> {
     let mut types = Ok(());
     let mut pairs = Vec::new();
     for (name, value) in claims {
         let Some(shape) = shape(&name) else { continue };
-        match texts(shape, value) {
+        let raw = as_signed.get(&name).map(|raw| raw.get());
+        match texts(shape, value, raw) {
             Some(texts) => pairs.extend(texts.into_iter().map(|text| (name.clone(), text))),
             None => types = Err(Reason::RequestObjectParameter),
         }
@@ -220,13 +235,13 @@ fn parameters(claims: Map<String, Value>) -> Result<(Form<'static>, Result<(), R
     Ok((Form::of(pairs)?, types))
 }
 
-/// The values of a parameter as texts; `None` if it has the wrong type.
-fn texts(shape: Shape, value: Value) -> Option<Vec<String>> {
+/// The values of a parameter as texts; `None` if it has the wrong type. JSON is taken as it was signed.
+fn texts(shape: Shape, value: Value, as_signed: Option<&str>) -> Option<Vec<String>> {
     let one = |text: String| Some(vec![text]);
     match (shape, value) {
         (_, Value::String(text)) => one(text),
         (Shape::Number, Value::Number(number)) if number.is_u64() => one(number.to_string()),
-        (Shape::Json, json @ (Value::Object(_) | Value::Array(_))) => one(json.to_string()),
+        (Shape::Json, Value::Object(_) | Value::Array(_)) => one(as_signed?.to_owned()),
         (Shape::Texts, Value::Array(several)) => {
             several.into_iter().map(|text| text.as_str().map(str::to_owned)).collect()
         }
