@@ -28,7 +28,7 @@ use support::secured::Prover;
 use support::{Contender, Job, ready};
 use support::{floor, grantor as ours, oauth_as, oxide_auth};
 
-const TARGET_BYTES: usize = 256;
+const TARGET_BYTES: usize = 200;
 const TARGET_PURGE: Duration = Duration::from_millis(5);
 const TARGET_OPENID: usize = 112;
 const TARGET_PUSHED: usize = 1024;

@@ -18,20 +18,17 @@ use sha2::{Digest as _, Sha256};
 
 use support::bare::split;
 use support::secured::{NOTES, Prover, push, server, visit};
-use support::table::{self, Work};
+use support::table::{self, Pair, Work};
 use support::{member, ready, timed, timed_keeping};
 
 fn main() {
-    let full = std::env::args().any(|argument| argument == "--bench");
-    let turns = if full { table::turns() } else { 1 };
-    table::print_pair_heading(turns);
-    let mut all_met = true;
+    let mut rows: Vec<Pair> = Vec::new();
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
-        all_met &= table::measure_pair(&format!("{algorithm} assertion"), 1.2, assertion(algorithm), turns);
-        all_met &= table::measure_pair(&format!("{algorithm} proof"), 1.25, proof(algorithm), turns);
+        rows.push((format!("{algorithm} assertion"), 1.2, Box::new(move || assertion(algorithm))));
+        rows.push((format!("{algorithm} proof"), 1.25, Box::new(move || proof(algorithm))));
     }
-    all_met &= table::measure_pair("pushed", 2.2, pushed(), turns);
-    println!("{}", if all_met { "every target is met" } else { "! marks a missed target" });
+    rows.push(("pushed".to_owned(), 2.2, Box::new(pushed)));
+    table::measure_pairs(rows);
 }
 
 /// `client_credentials` with an assertion, compared with the same with a secret plus the bare verification.

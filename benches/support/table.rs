@@ -94,13 +94,29 @@ pub type Work = Box<dyn FnMut(usize) -> Duration>;
 /// Operations per clock reading where signatures are made or verified.
 pub const FEW: usize = 64;
 
-pub fn print_pair_heading(turns: usize) {
+fn print_pair_heading(turns: usize) {
     println!("\nCPU ns per operation: median of {turns} interleaved turns (least)");
     println!("{:25}{:>19}{:>19}{:>13}", "", "floor", "grantor", "ours/floor");
 }
 
+/// A row of the floor and this crate: its name, its target, and how to make both.
+pub type Pair = (String, f64, Box<dyn FnOnce() -> [Work; 2]>);
+
+/// Measures and prints the rows whose name contains the argument, if there is one.
+pub fn measure_pairs(rows: Vec<Pair>) {
+    let full = std::env::args().any(|argument| argument == "--bench");
+    let named = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let turns = if full { turns() } else { 1 };
+    print_pair_heading(turns);
+    let mut all_met = true;
+    for (name, target, works) in rows.into_iter().filter(|(name, ..)| name.contains(&named)) {
+        all_met &= measure_pair(&name, target, works(), turns);
+    }
+    println!("{}", if all_met { "every target is met" } else { "! marks a missed target" });
+}
+
 /// Prints one row with the floor and this crate. Returns whether the target is met.
-pub fn measure_pair(name: &str, target: f64, mut works: [Work; 2], turns: usize) -> bool {
+fn measure_pair(name: &str, target: f64, mut works: [Work; 2], turns: usize) -> bool {
     print!("{name:25}");
     let figures = in_turns(works.len(), turns, |at| {
         let spent = works[at](FEW);

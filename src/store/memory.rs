@@ -108,7 +108,7 @@ impl Hasher for IdHasher {
 const PURGE_FROM: usize = 16;
 
 impl MemoryStore {
-    /// A store for at most four million grants, about a gigabyte.
+    /// A store for at most four million grants, about 800 megabytes.
     #[must_use]
     pub fn new() -> Self {
         Self::with_limit(4_000_000)
