@@ -14,7 +14,6 @@ pub(crate) mod https_url;
 pub(crate) mod network;
 pub(crate) mod numeric_date;
 pub mod pkce;
-#[cfg(any(feature = "jwt", feature = "sqlite"))]
 pub(crate) mod private_file;
 pub(crate) mod query;
 pub mod redirect_uri;

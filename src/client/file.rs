@@ -1,8 +1,8 @@
 //! [`FileRegistry`]: clients in one JSON file.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -11,10 +11,14 @@ use serde_json::Value;
 use super::registry::Change;
 use super::{Client, ClientDecodeError, ClientId, ClientListing, ClientPage, ClientRegistry, MemoryRegistry};
 use super::{Registrar, RegistryError, Replacement};
+use crate::base::private_file::{replace, sync_directory};
 use crate::error::BackendError;
 
 /// Clients in one JSON file, which is read once and replaced as a whole at each change: the file on disk is
 /// always the old one or the new one. For one process and some thousands of clients.
+///
+/// **The file holds digests of secrets, password hashes and sealed secrets.** At the first change, only its owner
+/// may read it (mode 0600 on Unix).
 ///
 /// A change writes and syncs the file on the calling thread, which takes some milliseconds; lookups only read
 /// memory.
@@ -71,30 +75,18 @@ impl FileRegistry {
         self.clients.all()
     }
 
-    /// Writes the new state, then publishes it; a failed write changes nothing.
+    /// Writes the new state, then publishes it: memory has what the disk has. A failed write changes nothing.
     fn change(&self, change: Change) -> Result<(), RegistryError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let next = MemoryRegistry::new(self.clients.all().iter().map(|c| Client::clone(c)));
         next.change(change.clone())?;
         let bodies: Vec<Value> = next.all().iter().map(|c| c.encode()).collect();
         let json = serde_json::to_vec_pretty(&bodies).map_err(BackendError::permanent)?;
-        replace_file(&self.path, &json).map_err(BackendError::transient)?;
-        self.clients.change(change)
+        replace(&self.path, &json).map_err(BackendError::transient)?;
+        self.clients.change(change)?;
+        // The new file is already visible, but it may not survive a power cut.
+        Ok(sync_directory(&self.path).map_err(BackendError::unknown_outcome)?)
     }
-}
-
-/// Replaces the file atomically: even after a crash, readers of `path` see either the old bytes or the new
-/// ones.
-fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let fresh = directory.join(name);
-    let mut file = File::create(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(directory)?.sync_all()
 }
 
 #[async_trait]

@@ -1,13 +1,13 @@
 //! [`FileKeyStore`]: the ring in one file.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
 use super::store::{KeyRecord, KeyStore};
-use crate::base::private_file::private;
+use crate::base::private_file::{beside, private, replace, sync_directory};
 use crate::base::system::unblock;
 use crate::error::{BackendError, CommitError};
 
@@ -77,38 +77,8 @@ fn commit(path: &Path, expect: Option<u64>, body: &str) -> Result<u64, CommitErr
         return Err(CommitError::Conflict);
     }
     let next = version.map_or(1, |v| v.saturating_add(1));
-    let fresh = beside(path, ".new");
-    write_fresh(&fresh, format!("{MAGIC} {next}\n{body}").as_bytes()).map_err(BackendError::transient)?;
-    fs::rename(&fresh, path).map_err(BackendError::transient)?;
+    replace(path, format!("{MAGIC} {next}\n{body}").as_bytes()).map_err(BackendError::transient)?;
     // The new file is already visible, but it may not survive a power cut.
     sync_directory(path).map_err(BackendError::unknown_outcome)?;
     Ok(next)
-}
-
-fn write_fresh(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Removes a file that a crash left behind, because it may have another mode.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = private(OpenOptions::new().create_new(true).write(true)).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(suffix);
-    path.with_file_name(name)
-}
-
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path).map(drop)
 }

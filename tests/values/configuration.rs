@@ -291,6 +291,49 @@ async fn a_write_that_fails_shows_nothing() {
     assert!(registry.client(app.id()).await.unwrap().is_some(), "another try succeeds");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_reads_the_file_of_a_registry() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let folder = Folder::new();
+    let (file, fresh) = (folder.file("clients.json"), folder.file("clients.json.new"));
+    let app = |id: &str| Client::builder(id).redirect_uri(CALLBACK).secret(SECRET).build().unwrap();
+    let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    let registry = FileRegistry::open(&file).unwrap();
+    // What a crash has left.
+    std::fs::write(&fresh, "half").unwrap();
+    registry.insert(app("a")).await.unwrap();
+    assert_eq!(mode(), 0o600, "a new file");
+    for (set, kept) in [(0o644, 0o600), (0o600, 0o600), (0o400, 0o400)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(set)).unwrap();
+        registry.insert(app(&format!("mode-{set:o}"))).await.unwrap();
+        assert_eq!(mode(), kept, "a file of mode {set:o}");
+    }
+    std::fs::write(folder.file("elsewhere"), "as it was").unwrap();
+    symlink(folder.file("elsewhere"), &fresh).unwrap();
+    registry.insert(app("b")).await.unwrap();
+    assert_eq!(std::fs::read_to_string(folder.file("elsewhere")).unwrap(), "as it was");
+    assert_eq!(FileRegistry::open(&file).unwrap().all(), registry.all());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_write_that_may_not_last_shows_what_the_file_has() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let registry = FileRegistry::open(folder.file("clients.json")).unwrap();
+    let app = Client::builder("app").redirect_uri(CALLBACK).secret(SECRET).build().unwrap();
+    // Files can be written, but the directory cannot be opened to sync it. Root may do that, too.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o300)).unwrap();
+    let outcome = registry.insert(app.clone()).await;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    if let Err(error) = outcome {
+        assert!(matches!(&error, RegistryError::Store(e) if e.is_unknown_outcome()), "{error}");
+    }
+    assert_eq!(registry.client(app.id()).await.unwrap().as_deref(), Some(&app));
+    assert_eq!(FileRegistry::open(folder.file("clients.json")).unwrap().all(), registry.all());
+}
+
 /// A server on this registry, which also registers.
 fn registering(registry: impl Registrar + 'static) -> Fixture {
     let registry = Arc::new(registry);
