@@ -18,7 +18,7 @@
 //! A document is cached as its HTTP header says, between 5 minutes and a day. During an outage of its host
 //! (no connection, or a 5xx) the last one is used for another hour; if the document is gone, moved or
 //! invalid, its client is unknown from the next fetch on. So a client whose document vanished is unknown
-//! after at most 25 hours.
+//! after at most 25 hours, unless its host is down and the client has a grant (see below).
 //!
 //! A failure is never cached: the next request fetches again, and a client recovers at once. Only after three
 //! consecutive failures is a URL not fetched for 10 seconds.

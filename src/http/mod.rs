@@ -44,7 +44,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The address of the peer, for the limits on wrong secrets, registrations and devices. Trusted: pass the
     /// address of the connection, or one that your own proxy vouches for, never a header that the client can
-    /// set. Without it no limit applies.
+    /// set. Without it no limit by address applies, and few others do: user codes by browser session,
+    /// registrations in a day, and fetches at once.
     pub peer: Option<IpAddr>,
     /// The path of the request, as the client sent it. Only a guard reads it, and only if the request has a
     /// `DPoP` field: together with the origin of its resource, it is the URL that the proof must name.

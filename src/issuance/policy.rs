@@ -96,8 +96,9 @@ pub struct Policy {
     /// clients; 120, and 0 is unlimited. Passwords, and the secrets of your own grant types, are counted in
     /// the same way. A correct secret of 22 characters or more with a fast hash is never refused.
     pub secret_failures_per_minute: u32,
-    /// Whether a signed access token of `client_credentials` is recorded; `true`. An unrecorded one needs no
-    /// write to the store, and cannot be revoked before it expires.
+    /// Whether a client's own signed access token is recorded; `true`. Such a token acts for no user: it is
+    /// from `client_credentials`, or from an exchange or a grant type of the host whose subject is a client. An
+    /// unrecorded one needs no write to the store, and cannot be revoked before it expires.
     pub record_client_jwts: bool,
     /// How long one call of a store, registry or resource owner may take; 3 s. After that the response
     /// is 503.

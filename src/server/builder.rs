@@ -134,7 +134,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     /// One durable store for everything: in place of [`clients`](Self::clients),
     /// [`registrar`](Self::registrar), [`store`](Self::store) and [`replay_guard`](Self::replay_guard), each
     /// of which can still replace its part afterwards. Spawn
-    /// [`keep_sweeping`](crate::AuthorizationServer::keep_sweeping), or the store grows forever.
+    /// [`keep_sweeping`](crate::AuthorizationServer::keep_sweeping), or a store on SQL grows forever.
     ///
     /// ```no_run
     /// # #[cfg(feature = "sqlite")]

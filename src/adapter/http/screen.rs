@@ -21,7 +21,8 @@ pub trait Screen: Clone + Send + 'static {
     ) -> impl Future<Output = Result<(HttpRequest<B>, Shared), Response>> + Send;
 }
 
-/// A service behind a [`GuardLayer`](super::GuardLayer) or a [`CrossOriginLayer`](super::CrossOriginLayer).
+/// A service behind a [`GuardLayer`](super::GuardLayer), a [`CrossOriginLayer`](super::CrossOriginLayer) or a
+/// [`ForwardedCertificateLayer`](super::ForwardedCertificateLayer).
 #[derive(Clone, Debug)]
 pub struct Screened<S, L> {
     inner: S,

@@ -1,5 +1,5 @@
-//! Client authentication (RFC 6749 section 2.3): one table of methods, one entry, one exit, and the same cost
-//! for every failure.
+//! Client authentication (RFC 6749 section 2.3): one table of methods, one entry, one exit. An unknown client
+//! costs as much as wrong credentials, except that a slow hash is computed only for a client that has one.
 //!
 //! A method is a file that fills a row of [`METHODS`]. [`READERS`] read the credentials of a request, and at
 //! most one may find any; the row of the client's registered method then checks them.
@@ -35,7 +35,8 @@ pub(crate) struct Method {
     pub(crate) credentials: Credentials,
     /// Where its credentials are in a request.
     carried: Carried,
-    /// Checks the credentials. Without a client it takes the same time, and the result is ignored.
+    /// Checks the credentials, apart from a slow hash. Without a client it takes the same time, and the result
+    /// is ignored.
     check: fn(&SecretText, Option<&Client>, DateTime<Utc>) -> Check,
 }
 

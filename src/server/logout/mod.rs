@@ -101,7 +101,8 @@ impl Logout {
     ///
     /// The user is asked unless the request proves by an `id_token` that it comes from a client of this very
     /// session: anyone can make a browser send a logout request. The user's confirmation is the same request
-    /// with one more field, and is valid for this session only.
+    /// with one more field, and is valid only for this session, or only for this user if `login` names no
+    /// session.
     pub fn session(self, login: Option<&Login>) -> LogoutStep {
         let Self { server, state } = self;
         match state.with_login(login, server.now(), server.rules()) {
@@ -136,14 +137,16 @@ impl LogoutQuestion {
     }
 
     /// The proof of the user's confirmation: bound to the session, the client and the redirect, for ten
-    /// minutes. The confirmation ends the session, so it cannot be reused.
+    /// minutes. The confirmation ends the session, so it cannot be reused. A [`Login`] without a session binds
+    /// it to the user, in any browser: it can be used again until the ten minutes are over.
     #[must_use]
     pub fn token(&self) -> &str {
         self.question.token()
     }
 
-    /// The names and values of the form's hidden fields: the request once more, and the
-    /// [`token`](Self::token).
+    /// The names and values of the form's hidden fields: what the redirect depends on, and the
+    /// [`token`](Self::token). [`logout_hint`](Self::logout_hint) and [`ui_locales`](Self::ui_locales), which
+    /// are for this page, are not among them.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         self.question.fields()
