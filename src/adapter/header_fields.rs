@@ -37,17 +37,22 @@ pub(super) fn copy_these<'a, V>(
 {
     for &name in names {
         for value in values(name) {
-            read.headers.push(name, text(value));
+            // One that is not text is copied as an empty one, so that it counts as malformed and not as absent.
+            read.headers.push(name, text(value).unwrap_or_default());
         }
     }
 }
 
-/// A field that is not text is copied as an empty one, so that it counts as malformed and not as absent.
-fn text(value: &[u8]) -> &str {
-    match value.iter().all(|&byte| matches!(byte, b'\t' | b' '..=b'~')) {
-        true => std::str::from_utf8(value).unwrap_or_default(),
-        false => "",
-    }
+/// The values of a field that a proxy sets. One that is not text becomes `?`, so that it counts as malformed and
+/// not as absent.
+#[cfg(any(feature = "actix", feature = "http"))]
+pub(super) fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
+    values.map(|value| text(value).unwrap_or("?")).collect()
+}
+
+fn text(value: &[u8]) -> Option<&str> {
+    let is_text = value.iter().all(|&byte| matches!(byte, b'\t' | b' '..=b'~'));
+    std::str::from_utf8(value).ok().filter(|_| is_text)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub(crate) mod handle;
 pub(crate) mod https_url;
 pub(crate) mod network;
 pub(crate) mod numeric_date;
+pub(crate) mod origin;
 pub mod pkce;
 pub(crate) mod private_file;
 pub(crate) mod query;

@@ -2,7 +2,9 @@
 
 use fluent_uri::Uri;
 
+use super::metadata::MAX_URI;
 use super::{Client, ClientMetadata, Profile};
+use crate::base::origin::normalized;
 use crate::base::redirect_uri::{RedirectUri, has_port_that_exists};
 use crate::outbound::address::Host;
 
@@ -22,9 +24,6 @@ pub enum LogoutUriError {
     FrontChannel,
 }
 
-/// The maximum length of a logout URI, in bytes.
-const MAX_URI: usize = 2048;
-
 /// The maximum number of post-logout redirect URIs.
 pub(crate) const MAX_POST_LOGOUT_URIS: usize = 16;
 
@@ -42,7 +41,8 @@ impl LogoutUris<'_> {
         if self.0.backchannel_logout_uri.as_deref().is_some_and(|uri| !is_address(uri)) {
             mistakes.push(LogoutUriError::BackChannel);
         }
-        let is_near = |uri: &str| self.0.redirect_uris.iter().any(|other| origin(other) == origin(uri));
+        let is_near =
+            |uri: &str| self.0.redirect_uris.iter().any(|other| normalized(other) == normalized(uri));
         if self.0.frontchannel_logout_uri.as_deref().is_some_and(|uri| !is_address(uri) || !is_near(uri)) {
             mistakes.push(LogoutUriError::FrontChannel);
         }
@@ -64,19 +64,6 @@ fn is_address(text: &str) -> bool {
             && uri.fragment().is_none()
             && has_port_that_exists(&uri)
     })
-}
-
-/// Scheme, host and port as they are written.
-fn origin(text: &str) -> Option<(String, String, Option<String>)> {
-    let uri = Uri::parse(text).ok()?;
-    let authority = uri.authority()?;
-    let scheme = uri.scheme().as_str().to_ascii_lowercase();
-    let default = if scheme == "https" { "443" } else { "80" };
-    let port = authority
-        .port()
-        .map(|port| port.as_str().to_owned())
-        .filter(|port| !port.is_empty() && port != default);
-    Some((scheme, authority.host().to_ascii_lowercase(), port))
 }
 
 impl Client {

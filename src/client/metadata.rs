@@ -7,6 +7,9 @@ use super::{ApplicationType, AuthMethod, GrantType, Profile, ResponseType};
 use super::{ResponseMode, SubjectIdentifierType};
 use crate::base::{AccessTokens, Algorithm, ResponseAlgorithm, Scope};
 
+/// The maximum length of a URI, in bytes.
+pub(crate) const MAX_URI: usize = 2048;
+
 /// Client metadata (RFC 7591 section 2), for configuration files and for storage.
 ///
 /// An unknown member is an error and not ignored: a misspelt restriction must not look effective.

@@ -57,6 +57,7 @@ pub use listing::{ClientListing, ClientPage};
 pub use logout::LogoutUriError;
 pub(crate) use logout::LogoutUris;
 pub use metadata::ClientMetadata;
+pub(crate) use metadata::MAX_URI;
 pub use name::is_readable_name;
 pub(crate) use profile::Switches;
 pub use profile::{MessageSigning, Profile};

@@ -151,8 +151,9 @@ impl OpenIdRules {
         scope.contains(OPENID).then(Box::default)
     }
 
-    /// The algorithm of an `id_token` for a client that names none: RS256, unless the profile forbids it.
-    pub(crate) fn default_algorithm(&self) -> Algorithm {
+    /// The algorithm of `id_token`s that is registered for a client that names none: RS256, unless the server's
+    /// profile forbids it, or else the first that the server has.
+    pub(crate) fn algorithm_to_register(&self) -> Algorithm {
         let rs256 = Algorithm::Rs256;
         let first = self.algorithms.first().copied().unwrap_or(rs256);
         if self.algorithms.contains(&rs256) { rs256 } else { first }

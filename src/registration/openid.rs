@@ -9,7 +9,7 @@ use crate::base::ResponseAlgorithm;
 use crate::base::redirect_uri::RedirectUri;
 use crate::client::auth::Credentials;
 use crate::client::sector::{https_host, sector_of};
-use crate::client::{ApplicationType, ClientMetadata, GrantType, SubjectIdentifierType};
+use crate::client::{ApplicationType, ClientMetadata, GrantType, MAX_URI, SubjectIdentifierType};
 use crate::error::Reason;
 use crate::issuance::Rules;
 use crate::openid::OpenIdRules;
@@ -17,8 +17,6 @@ use crate::openid::OpenIdRules;
 /// The limits on `default_acr_values`; values beyond them are dropped.
 const MAX_ACR_VALUES: usize = 16;
 const MAX_ACR: usize = 256;
-/// The maximum length of a URI, in bytes.
-const MAX_URI: usize = 2048;
 
 /// The members, from untrusted input.
 #[derive(Default, Deserialize)]
@@ -76,7 +74,7 @@ impl OpenIdMembers {
             return Err(Reason::RegistrationOpenId);
         }
         let id_token = algorithm(&self.id_token_signed_response_alg, openid)?;
-        let id_token = id_token.unwrap_or_else(|| openid.default_algorithm().into());
+        let id_token = id_token.unwrap_or_else(|| openid.algorithm_to_register().into());
         let subject_type = match &self.subject_type {
             Member::Absent => None,
             Member::Is(name) if name == SubjectIdentifierType::Public.as_str() => {

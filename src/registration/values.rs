@@ -5,7 +5,7 @@ use fluent_uri::Uri;
 use super::member::{List, Text};
 use super::wire::known;
 use crate::base::redirect_uri::has_port_that_exists;
-use crate::client::{ApplicationType, is_readable_name};
+use crate::client::{ApplicationType, MAX_URI, is_readable_name};
 use crate::error::{MetadataFlaw, Reason};
 
 /// Further contacts are dropped.
@@ -13,8 +13,6 @@ const MAX_CONTACTS: usize = 8;
 /// The maximum length of a name, in characters.
 const MAX_NAME: usize = 128;
 const MAX_TEXT: usize = 256;
-/// The maximum length of a URI, in bytes.
-const MAX_URI: usize = 2048;
 
 pub(super) fn application_type(name: Option<&str>) -> Result<Option<ApplicationType>, Reason> {
     let known = |name| known(name).ok_or(MetadataFlaw::ApplicationType.into());

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use fluent_uri::Uri;
-
 use super::Guard;
+use crate::base::origin;
 use crate::error::{Reason, Refusal};
 use crate::http::{Method, Request, Response, cors};
 
@@ -37,7 +36,7 @@ impl Guard {
     pub fn cross_origin(&self) -> CrossOrigin {
         CrossOrigin {
             guard: self.clone(),
-            allowed: Some(origin_of(self.resource().as_str()).into_iter().collect()),
+            allowed: Some(origin::normalized(self.resource().as_str()).into_iter().collect()),
             exposed: Cow::Borrowed(EXPOSED),
         }
     }
@@ -56,10 +55,11 @@ impl CrossOrigin {
     /// # Errors
     /// The text is not an origin.
     pub fn allow(mut self, origin: &str) -> Result<Self, OriginError> {
-        let has_path = origin.trim_end_matches('/').splitn(4, '/').nth(3).is_some();
-        let origin = origin_of(origin).filter(|_| !has_path).ok_or_else(|| OriginError(origin.to_owned()))?;
+        let has_more = origin::written(origin) != origin.trim_end_matches('/');
+        let found = origin::normalized(origin).filter(|_| !has_more);
+        let found = found.ok_or_else(|| OriginError(origin.to_owned()))?;
         if let Some(allowed) = &mut self.allowed {
-            allowed.push(origin);
+            allowed.push(found);
         }
         Ok(self)
     }
@@ -136,48 +136,7 @@ impl Shared {
     }
 }
 
-/// The origin of a URL as browsers write it: lower case, no default port (RFC 6454 section 6.1).
-fn origin_of(url: &str) -> Option<String> {
-    let uri = Uri::parse(url).ok()?;
-    let authority = uri.authority().filter(|a| !a.host().is_empty() && a.userinfo().is_none())?;
-    let scheme = uri.scheme().as_str().to_ascii_lowercase();
-    let default = match scheme.as_str() {
-        "https" => "443",
-        "http" => "80",
-        _ => return None,
-    };
-    let plain = uri.query().is_none() && uri.fragment().is_none();
-    let port = authority.port().map(|port| port.as_str()).filter(|port| !port.is_empty() && *port != default);
-    let port = port.map_or(String::new(), |port| format!(":{port}"));
-    plain.then(|| format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
-}
-
 /// A text that is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an origin: write a scheme, a host and perhaps a port, as in https://app.example")]
 pub struct OriginError(String);
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_origin_is_written_as_browsers_write_it() {
-        for (url, origin) in [
-            ("https://app.example", Some("https://app.example")),
-            ("HTTPS://App.Example:443/path", Some("https://app.example")),
-            ("http://127.0.0.1:9480/mcp", Some("http://127.0.0.1:9480")),
-            ("http://[::1]:80", Some("http://[::1]")),
-            ("https://app.example:80", Some("https://app.example:80")),
-            ("null", None),
-            ("ftp://app.example", None),
-            ("https://user@app.example", None),
-            ("https://app.example?x", None),
-            ("https://", None),
-            ("", None),
-        ] {
-            assert_eq!(origin_of(url).as_deref(), origin, "{url}");
-        }
-    }
-}

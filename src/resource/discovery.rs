@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use crate::base::origin;
 use crate::error::Reason;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest, OutboundResponse};
 use crate::trust::kept::{Answer, DEADLINE, Freshness, NoAnswer, RemoteValue};
@@ -89,9 +90,8 @@ const MAX_DOCUMENT: usize = 64 * 1024;
 /// The URLs where the document of an issuer may be, the preferred one first.
 fn places(issuer: &str) -> Vec<String> {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
-    let host = issuer.find("://").map_or(0, |at| at + "://".len());
-    let path = issuer[host..].find('/').map_or(issuer.len(), |at| host + at);
-    let (origin, path) = issuer.split_at(path);
+    let origin = origin::written(issuer);
+    let path = &issuer[origin.len()..];
     let mut places = vec![
         format!("{origin}/.well-known/oauth-authorization-server{path}"),
         format!("{issuer}/.well-known/openid-configuration"),

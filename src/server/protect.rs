@@ -1,6 +1,7 @@
 //! [`AuthorizationServer::protect`]: the guard of the server's own default audience, in one call.
 
 use super::AuthorizationServer;
+use crate::base::origin;
 use crate::error::{Reason, Refusal};
 use crate::http::bearer::Presented;
 use crate::http::{Request, Response};
@@ -52,7 +53,7 @@ impl AuthorizationServer {
         keys: &KeyCheck,
     ) -> Result<Access, Refused> {
         let server = &*self.rules().issuer;
-        let at = Target { server, base: origin_of(server), alias: None, has_paths: true };
+        let at = Target { server, base: origin::written(server), alias: None, has_paths: true };
         let implied = &Implied::default();
         let check = RequestCheck { request, needed, implied, keys, at };
         let presented = check.presented().map_err(|reason| (Refusal::from(reason), None))?;
@@ -89,11 +90,4 @@ impl AuthorizationServer {
         let rules = self.rules();
         KeyCheck::new(self.proofs(), rules.requires_bound_tokens, rules.certificates.binds)
     }
-}
-
-/// The scheme, host and port of a URL.
-fn origin_of(url: &str) -> &str {
-    let host = url.strip_prefix("https://").or(url.strip_prefix("http://")).unwrap_or(url);
-    let path = host.find('/').map_or(0, |slash| host.len() - slash);
-    &url[..url.len() - path]
 }

@@ -107,7 +107,7 @@ async fn ft_34_other_origins_are_turned_away_before_the_guard() {
 #[test]
 fn what_is_no_origin_is_not_allowed_by_mistake() {
     let api = Api::trusting(&key());
-    for bad in ["app.example", "https://app.example/path", "null", "*", "https://*.example?x", ""] {
+    for bad in ["app.example", "https://app.example/path", "https://app.example?x", "null", "*", ""] {
         assert!(api.guard.cross_origin().allow(bad).is_err(), "{bad:?}");
     }
     for good in ["https://app.example", "https://app.example/", "http://localhost:6274"] {

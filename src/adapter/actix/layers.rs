@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use actix_web::{Error, HttpMessage as _, HttpRequest};
 
 use super::extract::Found;
 use super::read_head;
 use super::screen::{Screen, Screened};
 use crate::adapter::certificate_rule::{CertificateRule, Forwarded};
-use crate::adapter::header_fields::copy_these;
+use crate::adapter::header_fields::{copy_these, texts};
 use crate::adapter::{ForwardedCertificates, TrustedProxies};
 use crate::audit::Audit;
 use crate::http::{Certificate, Method, Request, Response};
@@ -99,7 +99,7 @@ impl PeerLayer {
 impl Screen for PeerLayer {
     async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
         let client = request.peer_addr().map(|peer| {
-            let fields = |name| values(request.headers(), name);
+            let fields = |name| texts(request.headers().get_all(name).map(HeaderValue::as_bytes));
             self.0.client(peer.ip(), &fields("forwarded"), &fields("x-forwarded-for"))
         });
         if let Some(client) = client {
@@ -135,7 +135,8 @@ impl ForwardedCertificateLayer {
 impl Screen for ForwardedCertificateLayer {
     async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
         let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return Ok(Shared::default()) };
-        if let Some(forwarded) = self.0.judge(peer, |name| values(request.headers(), name))? {
+        let fields = |name: &str| texts(request.headers().get_all(name).map(HeaderValue::as_bytes));
+        if let Some(forwarded) = self.0.judge(peer, fields)? {
             request.extensions_mut().insert(forwarded);
         }
         Ok(Shared::default())
@@ -149,11 +150,6 @@ pub(super) fn certificate(request: &HttpRequest) -> Option<Certificate> {
         Some(Forwarded(certificate)) => certificate.clone(),
         None => extensions.get::<Certificate>().or_else(|| request.conn_data()).cloned(),
     }
-}
-
-/// A value that is not text becomes `?`, so that it counts as malformed and not as absent.
-fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
-    headers.get_all(name).map(|value| value.to_str().unwrap_or("?")).collect()
 }
 
 /// actix requires a factory for each layer.

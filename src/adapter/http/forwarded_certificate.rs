@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use ::http::{Extensions, HeaderMap, Request as HttpRequest};
+use ::http::{Extensions, HeaderValue, Request as HttpRequest};
 use tower_layer::Layer;
 
 use super::screen::{Screen, Screened};
 use super::{connection, peer};
 use crate::adapter::ForwardedCertificates;
 use crate::adapter::certificate_rule::{CertificateRule, Forwarded};
+use crate::adapter::header_fields::texts;
 use crate::audit::Audit;
 use crate::http::{Certificate, Response};
 use crate::resource::Shared;
@@ -64,7 +65,8 @@ impl Screen for ForwardedCertificateLayer {
         let Some(peer) = peer::of_connection(request.extensions()) else {
             return Ok((request, Shared::default()));
         };
-        if let Some(forwarded) = self.0.judge(peer, |name| values(request.headers(), name))? {
+        let fields = |name: &str| texts(request.headers().get_all(name).iter().map(HeaderValue::as_bytes));
+        if let Some(forwarded) = self.0.judge(peer, fields)? {
             request.extensions_mut().insert(forwarded);
         }
         Ok((request, Shared::default()))
@@ -77,9 +79,4 @@ pub(super) fn of(extensions: &Extensions) -> Option<Certificate> {
         Some(Forwarded(certificate)) => certificate.clone(),
         None => extensions.get::<Certificate>().cloned().or_else(|| connection::certificate(extensions)),
     }
-}
-
-/// A value that is not text becomes `?`, so that it counts as malformed and not as absent.
-fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
-    headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect()
 }

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use ::http::{Extensions, HeaderMap, Request as HttpRequest};
+use ::http::{Extensions, HeaderValue, Request as HttpRequest};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::connection;
 use crate::adapter::TrustedProxies;
+use crate::adapter::header_fields::texts;
 
 /// The address of the client: the one that [`PeerLayer`] found, else the peer of the connection; `None` if
 /// neither is known.
@@ -89,15 +90,10 @@ impl<S: Service<HttpRequest<B>>, B> Service<HttpRequest<B>> for WithPeer<S> {
 
     fn call(&mut self, mut request: HttpRequest<B>) -> S::Future {
         if let Some(peer) = of_connection(request.extensions()) {
-            let fields = |name| values(request.headers(), name);
+            let fields = |name| texts(request.headers().get_all(name).iter().map(HeaderValue::as_bytes));
             let client = self.proxies.client(peer, &fields("forwarded"), &fields("x-forwarded-for"));
             request.extensions_mut().insert(Found(client));
         }
         self.inner.call(request)
     }
-}
-
-/// A value that is not text becomes `?`, so that it counts as malformed and not as absent.
-fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
-    headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect()
 }

@@ -6,6 +6,7 @@ mod end;
 mod settings;
 
 use crate::audit::Endpoint;
+use crate::base::origin;
 use crate::client::Client;
 use crate::documents::Requester;
 use crate::error::{Fault, Reason, Refusal};
@@ -244,7 +245,7 @@ impl SignedOut {
     /// A `Content-Security-Policy` for a page that allows these frames and no other foreign content.
     #[must_use]
     pub fn content_security_policy(&self) -> String {
-        let mut origins: Vec<&str> = self.frames.iter().map(|url| origin(url)).collect();
+        let mut origins: Vec<&str> = self.frames.iter().map(|url| origin::written(url)).collect();
         origins.sort_unstable();
         origins.dedup();
         let frames = if origins.is_empty() { "'none'".to_owned() } else { origins.join(" ") };
@@ -281,11 +282,4 @@ impl SignedOut {
         );
         Response::page(200, policy, html)
     }
-}
-
-/// Scheme, host and port of a URL that was checked when it was registered.
-fn origin(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let end = url[host..].find(['/', '?']).map_or(url.len(), |at| host + at);
-    &url[..end]
 }

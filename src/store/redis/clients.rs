@@ -7,19 +7,15 @@ use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
 use redis::Value;
 
-use super::RedisStore;
 use super::answer::{list, record, text, unexpected};
+use super::index::PARTS;
 use super::scripts::{Call, REMOVE_CLIENT, SET_CLIENT, command};
+use super::{LONGEST_PAGE, RedisStore};
 use crate::base::Digest;
 use crate::client::{
     Client, ClientId, ClientListing, ClientPage, ClientRegistry, Registrar, RegistryError, Replacement,
 };
 use crate::store::BackendError;
-
-const PARTS: u8 = 16;
-
-/// The maximum number of clients on a page, even if more are requested.
-const LONGEST_PAGE: u32 = 1000;
 
 #[async_trait]
 impl ClientRegistry for RedisStore {

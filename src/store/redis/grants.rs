@@ -9,16 +9,13 @@ use serde::Deserialize;
 use super::answer::{list, record, text, unexpected};
 use super::index::{self, Due, Entry, Index};
 use super::scripts::{CLAIM, Call, END, PUT, RELEASE, RETIRE, command};
-use super::{RedisStore, names, time_to_live};
+use super::{LONGEST_PAGE, RedisStore, names, time_to_live};
 use crate::client::ClientId;
 use crate::grant::{GrantId, Subject};
 use crate::store::{
     BackendError, CommitError, Committed, Damaged, Filter, Listing, Page, Record, TokenStore,
 };
 use crate::store::{Tombstone, UserCodeDigest, Write};
-
-/// The maximum number of records on a page, even if more are requested.
-const LONGEST_PAGE: u32 = 1000;
 
 /// How many slices of an index are searched for one page; after that, the caller has to continue.
 const SLICES: usize = 8;

@@ -45,6 +45,9 @@ use server::Server;
 /// much.
 const MARGIN: TimeDelta = TimeDelta::minutes(10);
 
+/// The maximum number of records on a page, even if more are requested.
+const LONGEST_PAGE: u32 = 1000;
+
 /// Grants, replay guard, clients and signing keys in Redis. Cheap to clone: clones share their connections.
 ///
 /// It needs a tokio runtime. Redis deletes every record some minutes after it has expired, so a host that
