@@ -283,10 +283,10 @@ impl Endpoint {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Authorization => "authorization",
-            Self::PushedAuthorizationRequest => "pushed authorization request",
+            Self::PushedAuthorizationRequest => "pushed_authorization_request",
             Self::Token => "token",
-            Self::DeviceAuthorization => "device authorization",
-            Self::DeviceVerification => "device verification",
+            Self::DeviceAuthorization => "device_authorization",
+            Self::DeviceVerification => "device_verification",
             Self::Revocation => "revocation",
             Self::Introspection => "introspection",
             Self::Metadata => "metadata",

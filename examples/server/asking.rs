@@ -32,7 +32,7 @@ impl<'a> Asking<'a> {
         client: &'a Client,
         scope: &Scope,
         details: &AuthorizationDetails,
-        targets: &'a ResourceIndicators,
+        resources: &'a ResourceIndicators,
     ) -> Self {
         let client_name = name_of(client);
         let developer = client.owner().and_then(|sub| Some(app.users.by_sub(sub)?.username.clone()));
@@ -47,7 +47,7 @@ impl<'a> Asking<'a> {
             scopes: app.scopes.lines(scope.iter()),
             details: details::lines(&app.details, details),
             claims: Vec::new(),
-            resources: targets.as_slice().iter().map(ResourceId::as_str).collect(),
+            resources: resources.as_slice().iter().map(ResourceId::as_str).collect(),
         }
     }
 

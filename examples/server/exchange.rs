@@ -28,8 +28,8 @@ impl ExchangeEntry {
         self.client_id == ask.client.id().as_str()
             && ask.actor.is_none()
             && ask.subject.audience().is_some_and(|audience| listed(&self.from, audience))
-            && !ask.targets.is_empty()
-            && ask.targets.as_slice().iter().all(|target| listed(&self.to, target))
+            && !ask.resources.is_empty()
+            && ask.resources.as_slice().iter().all(|target| listed(&self.to, target))
     }
 }
 

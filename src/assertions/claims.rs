@@ -117,7 +117,7 @@ impl ValidatedAssertion {
     }
 
     /// Replay key: the `jti`, or else a digest of the signed part (a signature can have several encodings).
-    pub(super) fn one_time(&self, text: &str) -> (String, DateTime<Utc>) {
+    pub(super) fn single_use(&self, text: &str) -> (String, DateTime<Utc>) {
         let id = match &self.jti {
             Some(jti) => format!("jti {jti}"),
             None => {

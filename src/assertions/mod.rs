@@ -136,7 +136,7 @@ impl ExtensionGrant for JwtBearer {
         let (issuer, believed) = self.believe(text, ask).await.map_err(Denial::because)?;
         let entitlement = self.policy.accept(&believed.assertion(issuer, ask)).await?;
         let entitlement = believed.limit(entitlement).map_err(Denial::because)?;
-        let (id, until) = believed.one_time(text);
+        let (id, until) = believed.single_use(text);
         Ok(entitlement.single_use(issuer.name(), &id, until))
     }
 

@@ -10,9 +10,9 @@ use super::system::Entropy;
 /// ```compile_fail,E0382
 /// # use grantor::base::FreshSecrets;
 /// # fn decide(_: FreshSecrets) {}
-/// let mint = FreshSecrets::fixed("1");
-/// decide(mint);
-/// decide(mint);
+/// let fresh = FreshSecrets::fixed("1");
+/// decide(fresh);
+/// decide(fresh);
 /// ```
 #[derive(Debug)]
 pub struct FreshSecrets {

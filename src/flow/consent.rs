@@ -12,7 +12,7 @@ use crate::issuance::Rules;
 pub(crate) struct Terms {
     client: Arc<Client>,
     scope: Scope,
-    targets: ResourceIndicators,
+    resources: ResourceIndicators,
     details: AuthorizationDetails,
     /// Whether any access was requested; some requests only ask who the user is.
     asks: bool,
@@ -22,11 +22,11 @@ impl Terms {
     pub(crate) fn new(
         client: Arc<Client>,
         scope: Scope,
-        targets: ResourceIndicators,
+        resources: ResourceIndicators,
         details: AuthorizationDetails,
     ) -> Self {
         let asks = !scope.is_empty() || !details.is_empty();
-        Self { client, scope, targets, details, asks }
+        Self { client, scope, resources, details, asks }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -38,7 +38,7 @@ impl Terms {
     }
 
     pub(crate) fn resources(&self) -> &ResourceIndicators {
-        &self.targets
+        &self.resources
     }
 
     pub(crate) fn details(&self) -> &AuthorizationDetails {
@@ -68,6 +68,6 @@ impl Terms {
     /// Whether access was requested, but nothing is left that a token could have: to approve nothing is to
     /// deny.
     pub(crate) fn is_nothing(&self, rules: &Rules) -> bool {
-        self.asks && self.details.is_empty() && !rules.is_usable(&self.targets, &self.scope)
+        self.asks && self.details.is_empty() && !rules.is_usable(&self.resources, &self.scope)
     }
 }

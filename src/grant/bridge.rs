@@ -28,7 +28,7 @@ impl TokenParameters {
     pub(super) fn of(gate: &Gate<'_>) -> Self {
         Self {
             scope: gate.asked.scope.clone(),
-            targets: gate.asked.targets.clone(),
+            targets: gate.asked.resources.clone(),
             details: gate.asked.details.clone(),
         }
     }

@@ -48,7 +48,7 @@ pub(crate) struct Gate<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct RequestedAccess {
     pub(crate) scope: Option<Scope>,
-    pub(crate) targets: ResourceIndicators,
+    pub(crate) resources: ResourceIndicators,
     pub(crate) details: AuthorizationDetails,
     /// The key that the request proves.
     pub(crate) confirmation: Option<Confirmation>,
@@ -59,7 +59,7 @@ impl RequestedAccess {
     pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         Ok(Self {
             scope: form.one("scope")?.map(Scope::parse).transpose()?,
-            targets: ResourceIndicators::parse(form.all("resource"))?,
+            resources: ResourceIndicators::parse(form.all("resource"))?,
             details: form
                 .one("authorization_details")?
                 .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse)?,
@@ -73,7 +73,7 @@ impl RequestedAccess {
 pub(crate) struct Limits {
     pub(crate) scope: Scope,
     /// `None` is every resource that the server knows.
-    pub(crate) targets: Option<ResourceIndicators>,
+    pub(crate) resources: Option<ResourceIndicators>,
     pub(crate) until: DateTime<Utc>,
     pub(crate) is_refreshable: bool,
 }
@@ -227,11 +227,11 @@ impl<'a> Gate<'a> {
 
     /// Checks that a token for one of these resources, or for the default audience, can have some of the
     /// scope.
-    fn check_scope_at(&self, targets: &ResourceIndicators, scope: &Scope) -> Result<(), Reason> {
+    fn check_scope_at(&self, resources: &ResourceIndicators, scope: &Scope) -> Result<(), Reason> {
         let fits = |audience: Option<&ResourceId>| {
             self.rules.has_scope_for(audience, scope) || self.needs_no_scope(audience, &self.asked.details)
         };
-        match scope.is_empty() || any_audience(targets, fits) {
+        match scope.is_empty() || any_audience(resources, fits) {
             true => Ok(()),
             false => Err(Reason::ScopeExceeded),
         }
@@ -339,30 +339,30 @@ impl<'a> Gate<'a> {
 
     /// The gate of a new grant: the ceiling is what the client may have.
     pub(crate) fn pass_new(&self, subject: &Subject) -> Result<Issuance, Reason> {
-        let (ceiling, targets) = self.new_terms()?;
+        let (ceiling, resources) = self.new_terms()?;
         match self.grant_type.facts().begins {
-            Begins::Code => self.promise(self.offer(subject, &ceiling)?, targets),
-            Begins::DeviceCode => self.promise(self.permit(subject, &ceiling)?, targets),
+            Begins::Code => self.promise(self.offer(subject, &ceiling)?, resources),
+            Begins::DeviceCode => self.promise(self.permit(subject, &ceiling)?, resources),
             Begins::Tokens => {
-                let (scope, resources) = (&ceiling, &targets);
                 let details = &self.asked.details;
-                let rights = RightsRef { scope, details, resources, confirmation: None };
+                let rights =
+                    RightsRef { scope: &ceiling, details, resources: &resources, confirmation: None };
                 self.pass(Granted { subject, rights })
             }
         }
     }
 
     /// The issuance of a code or a device code for these resources, at least one of which can have a token.
-    fn promise(&self, offer: Issuable, targets: ResourceIndicators) -> Result<Issuance, Reason> {
-        self.check_scope_at(&targets, &offer.rights.scope)?;
-        Ok(Issuance(offer.with(targets, self.asked)))
+    fn promise(&self, offer: Issuable, resources: ResourceIndicators) -> Result<Issuance, Reason> {
+        self.check_scope_at(&resources, &offer.rights.scope)?;
+        Ok(Issuance(offer.with(resources, self.asked)))
     }
 
     /// The gate of a response with only an `id_token`: there is no access token to bind to a key or a
     /// resource.
     pub(crate) fn pass_identity(&self, subject: &Subject) -> Result<Issuance, Reason> {
-        let (ceiling, targets) = self.new_terms()?;
-        Ok(Issuance(self.offer(subject, &ceiling)?.with(targets, self.asked)))
+        let (ceiling, resources) = self.new_terms()?;
+        Ok(Issuance(self.offer(subject, &ceiling)?.with(resources, self.asked)))
     }
 
     /// The largest scope that a new grant may have, and its resources.
@@ -370,17 +370,17 @@ impl<'a> Gate<'a> {
         if self.asked.scope.is_none() && self.rules.policy.omitted_scope == OmittedScope::Refused {
             return Err(Reason::ScopeMissing);
         }
-        let targets = self.new_targets()?;
+        let resources = self.new_resources()?;
         self.rules.detail_types.check(&self.asked.details, self.client, self.asks_a_user())?;
-        Ok((self.rules.ceiling(self.client), targets))
+        Ok((self.rules.ceiling(self.client), resources))
     }
 
     /// The resources of a new grant. If a token request may name a resource that the authorization request
     /// did not, the grant has all of those resources, so that the user sees them.
-    fn new_targets(&self) -> Result<ResourceIndicators, Reason> {
-        match self.asked.targets.is_empty() && self.may_name_late() {
-            true => Ok(self.rules.all_targets()),
-            false => self.rules.known_targets(&self.asked.targets),
+    fn new_resources(&self) -> Result<ResourceIndicators, Reason> {
+        match self.asked.resources.is_empty() && self.may_name_late() {
+            true => Ok(self.rules.all_resources()),
+            false => self.rules.known_resources(&self.asked.resources),
         }
     }
 
@@ -400,9 +400,9 @@ impl<'a> Gate<'a> {
         parent: Option<TokenName>,
     ) -> Result<Issuance, Reason> {
         let scope = &ceiling.scope.intersection(&self.rules.ceiling(self.client));
-        let targets = self.rules.known_targets(&self.asked.targets)?;
+        let resources = self.rules.known_resources(&self.asked.resources)?;
         let details = AuthorizationDetails::NONE;
-        let rights = RightsRef { scope, details, resources: &targets, confirmation: ceiling.confirmation };
+        let rights = RightsRef { scope, details, resources: &resources, confirmation: ceiling.confirmation };
         let Issuance(passed) = self.pass(Granted { subject, rights })?;
         Ok(Issuance(Issuable { until, actor: actor.cloned(), parent, ..passed }))
     }
@@ -415,12 +415,12 @@ impl<'a> Gate<'a> {
             return Err(Reason::ClientNotConfidential);
         }
         let granted = limits.scope.intersection(&self.rules.ceiling(self.client));
-        let targets = match &limits.targets {
-            Some(targets) => self.limited_targets(targets)?,
-            None => self.rules.known_targets(&self.asked.targets)?,
+        let resources = match &limits.resources {
+            Some(resources) => self.limited_resources(resources)?,
+            None => self.rules.known_resources(&self.asked.resources)?,
         };
         let details = AuthorizationDetails::NONE;
-        let rights = RightsRef { scope: &granted, details, resources: &targets, confirmation: None };
+        let rights = RightsRef { scope: &granted, details, resources: &resources, confirmation: None };
         let Issuance(passed) = self.pass(Granted { subject, rights })?;
         let refreshable = is_user && limits.is_refreshable && self.client.allows(&GrantType::RefreshToken);
         Ok(Issuance(Issuable { until: limits.until, refreshable, ..passed }))
@@ -429,20 +429,20 @@ impl<'a> Gate<'a> {
     /// The resources to which a host limits a grant. An empty limit must not become the default audience,
     /// which is the meaning of a request without resources, nor may a server without resources ignore the
     /// limit.
-    fn limited_targets(&self, limit: &ResourceIndicators) -> Result<ResourceIndicators, Reason> {
+    fn limited_resources(&self, limit: &ResourceIndicators) -> Result<ResourceIndicators, Reason> {
         let is_default = |id: &ResourceId| self.rules.is_default_audience(id);
         match self.rules.resources.is_empty() {
             _ if limit.is_empty() => Err(Reason::TargetExceeded),
             true if limit.as_slice().iter().any(is_default) => Ok(ResourceIndicators::default()),
             true => Err(Reason::TargetUnknown),
-            false => self.rules.known_targets(limit),
+            false => self.rules.known_resources(limit),
         }
     }
 
     /// The audience of a token: one of the granted resources; `None` is the server's default audience.
     fn audience(&self, granted: &ResourceIndicators) -> Result<Option<ResourceId>, Reason> {
         let is_default = |id: &ResourceId| self.rules.is_default_audience(id);
-        let asked = self.rules.known_targets(&self.asked.targets)?;
+        let asked = self.rules.known_resources(&self.asked.resources)?;
         let chosen = match (asked.as_slice(), granted.as_slice()) {
             ([], []) => return Ok(None),
             ([], [only]) => only,

@@ -104,7 +104,7 @@ impl Rules {
     }
 
     /// The resources that a request names, if all of them are known.
-    pub(crate) fn known_targets(&self, asked: &ResourceIndicators) -> Result<ResourceIndicators, Reason> {
+    pub(crate) fn known_resources(&self, asked: &ResourceIndicators) -> Result<ResourceIndicators, Reason> {
         if self.resources.is_empty() {
             return Ok(ResourceIndicators::default());
         }
@@ -119,7 +119,7 @@ impl Rules {
     }
 
     /// The default audience and every resource; empty if the server has no resources.
-    pub(crate) fn all_targets(&self) -> ResourceIndicators {
+    pub(crate) fn all_resources(&self) -> ResourceIndicators {
         if self.resources.is_empty() {
             return ResourceIndicators::default();
         }
@@ -188,9 +188,9 @@ impl Rules {
         self.requires_push || client.requires_push() || self.switches_for(client).pushed_requests
     }
 
-    /// The algorithm for a client that names none: RS256, or the signer's first one that the client's profile
-    /// allows.
-    pub(crate) fn default_algorithm(&self, client: &Client) -> Algorithm {
+    /// The algorithm of what is signed for a client that has registered none: RS256, or the signer's first one
+    /// that the client's profile allows.
+    fn algorithm_without_registration(&self, client: &Client) -> Algorithm {
         let allowed = self.switches_for(client).algorithms;
         if allowed.contains(&Algorithm::Rs256) {
             return Algorithm::Rs256;
@@ -202,7 +202,8 @@ impl Rules {
     /// The algorithm of an authorization response to this client, if it can be signed.
     pub(crate) fn authorization_algorithm(&self, client: &Client) -> Option<Algorithm> {
         let named = client.metadata().authorization_signed_response_alg;
-        self.signed_answers.authorization(named.unwrap_or_else(|| self.default_algorithm(client)))
+        self.signed_answers
+            .authorization(named.unwrap_or_else(|| self.algorithm_without_registration(client)))
     }
 
     /// The algorithm of an introspection response to this client. A client that registered an algorithm, or
@@ -218,7 +219,7 @@ impl Rules {
     ) -> Result<Option<Algorithm>, Reason> {
         let named = client.metadata().introspection_signed_response_alg;
         let is_required = named.is_some() || self.message_signing_for(client).introspection;
-        let algorithm = named.unwrap_or_else(|| self.default_algorithm(client));
+        let algorithm = named.unwrap_or_else(|| self.algorithm_without_registration(client));
         let signed = &self.signed_answers;
         match is_required {
             true if !signed.introspection => Err(Reason::NotConfigured),
@@ -230,7 +231,7 @@ impl Rules {
     /// The algorithm of this client's `id_token`s and logout tokens.
     pub(crate) fn id_token_algorithm(&self, client: &Client) -> ResponseAlgorithm {
         let named = client.metadata().id_token_signed_response_alg;
-        named.unwrap_or_else(|| self.default_algorithm(client).into())
+        named.unwrap_or_else(|| self.algorithm_without_registration(client).into())
     }
 
     /// The same, if there is a key for it, or the host opens the client's secret.
@@ -335,12 +336,12 @@ impl Rules {
     }
 
     /// Whether a token for one of these resources, or for the default audience, can have some of this scope.
-    pub(crate) fn is_usable(&self, targets: &ResourceIndicators, scope: &Scope) -> bool {
+    pub(crate) fn is_usable(&self, resources: &ResourceIndicators, scope: &Scope) -> bool {
         let fits = |audience: Option<&ResourceId>| {
             let lists_none = self.own_scope(audience).is_some_and(Scope::is_empty);
             lists_none || self.has_scope_for(audience, scope)
         };
-        !scope.is_empty() && any_audience(targets, fits)
+        !scope.is_empty() && any_audience(resources, fits)
     }
 
     /// The details for this audience that the client may still have.
@@ -397,10 +398,10 @@ fn keeps(own: &Scope, for_userinfo: bool, token: &str) -> bool {
 
 /// Whether a predicate holds for one of these resources or, if there are none, for the default audience.
 pub(super) fn any_audience(
-    targets: &ResourceIndicators,
+    resources: &ResourceIndicators,
     holds: impl Fn(Option<&ResourceId>) -> bool,
 ) -> bool {
-    match targets.as_slice() {
+    match resources.as_slice() {
         [] => holds(None),
         named => named.iter().any(|target| holds(Some(target))),
     }

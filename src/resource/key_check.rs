@@ -13,6 +13,7 @@ use crate::error::{Fault, ProofFlaw, Reason, Refusal};
 use crate::http::bearer::{Presented, Scheme};
 use crate::http::{Certificate, Request};
 use crate::store::ReplayGuard;
+use crate::trust::times::KEPT_FOR_NODES;
 use crate::trust::{Dpop, PROOF_FIELD, Place, Proven};
 
 /// A resource's settings for bound tokens.
@@ -38,9 +39,6 @@ pub(crate) struct Target<'a> {
     /// Whether the path comes from the request.
     pub(crate) has_paths: bool,
 }
-
-/// A proof is remembered for this much longer than it is valid: the clock of another node may be behind.
-const KEPT: Duration = Duration::from_secs(60);
 
 impl KeyCheck {
     pub(crate) fn new(
@@ -122,7 +120,9 @@ impl KeyCheck {
         deadline: Duration,
     ) -> Result<(), Refusal> {
         let Some((_, guard)) = &self.dpop else { return Ok(()) };
-        let first = in_time(guard.first_use(&proven.once, after(proven.until, KEPT), now), deadline).await;
+        // The clock of another node may be behind.
+        let first =
+            in_time(guard.first_use(&proven.once, after(proven.until, KEPT_FOR_NODES), now), deadline).await;
         match first.ok_or(Fault::Deadline)?.map_err(Fault::from)? {
             true => Ok(()),
             false => Err(Reason::from(ProofFlaw::Replayed).into()),

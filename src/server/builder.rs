@@ -105,7 +105,7 @@ mod sealed {
 /// One place for everything that a server keeps: clients, grants and single-use identifiers. Each durable
 /// store of this crate is one, and so is any type that implements the four traits.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not keep clients, grants and one-time identifiers together",
+    message = "`{Self}` does not keep clients, grants and single-use identifiers together",
     note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`; if it keeps only grants, call `store`"
 )]
 pub trait Backend: Registrar + TokenStore + ReplayGuard {}

@@ -42,10 +42,10 @@ impl Cursor {
 }
 
 fn tag(after: GrantId, filter: &Filter, key: &Secret) -> Digest {
-    key.mac("grantor:cursor:v1", &[after.as_bytes(), digest_of(filter).expose()])
+    key.mac("grantor:cursor:v1", &[after.as_bytes(), digest_of_filter(filter).expose()])
 }
 
-fn digest_of(filter: &Filter) -> Digest {
+fn digest_of_filter(filter: &Filter) -> Digest {
     let Filter { subject, client, session } = filter;
     // `Debug` quotes and escapes each value, so no value can imitate the boundary to the next one.
     Digest::of("grantor:filter:v1", format!("{subject:?} {client:?} {session:?}").as_bytes())

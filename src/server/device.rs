@@ -128,12 +128,12 @@ impl AuthorizationServer {
                 return Err(Reason::GrantTypeNotAllowed.into());
             }
             let request = |grant: &Grant| {
-                let (scope, targets, details) = (grant.scope(), grant.resources(), grant.details());
+                let (scope, resources, details) = (grant.scope(), grant.resources(), grant.details());
                 let client = Arc::clone(&client);
                 DeviceRequest(Waiting {
                     server: self.clone(),
                     grant: grant.id(),
-                    terms: Terms::new(client, scope.clone(), targets.clone(), details.clone()),
+                    terms: Terms::new(client, scope.clone(), resources.clone(), details.clone()),
                     code,
                     claimant: *claimant,
                     peer,

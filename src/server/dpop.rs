@@ -94,7 +94,7 @@ impl AuthorizationServer {
 
     /// The DPoP settings and the replay guard, for a resource in this process.
     pub(crate) fn proofs(&self) -> Option<(Dpop, Arc<dyn ReplayGuard>)> {
-        Some((self.inner.dpop.as_deref()?.clone(), self.inner.one_time.guard()?))
+        Some((self.inner.dpop.as_deref()?.clone(), self.inner.single_use.guard()?))
     }
 }
 

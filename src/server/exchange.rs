@@ -17,9 +17,9 @@ use crate::token::Access;
 pub trait ExchangePolicy: Send + Sync {
     /// Whether this exchange is allowed, and whether the new token names the party that acts.
     ///
-    /// Everything in the question is checked: the tokens are live, the targets known, the scope within that
+    /// Everything in the question is checked: the tokens are live, the resources known, the scope within that
     /// of the subject token. **A wrong permission lets a client use a token that it received at a resource
-    /// that the token was not meant for**: list the allowed clients and targets, and answer
+    /// that the token was not meant for**: list the allowed clients and resources, and answer
     /// [`Exchange::Denied`] to everything else.
     ///
     /// # Errors

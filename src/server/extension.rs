@@ -183,7 +183,7 @@ impl AuthorizationServer {
         let entitlement = judge(counted, answer)?;
         let account_status = self.account_status(&entitlement.subject(flow.client())).await?;
         let flow = flow.with_entitlement(entitlement, account_status, &self.facts())?;
-        match flow.one_time() {
+        match flow.single_use() {
             Some(only_use) => self.grant_once(&flow, only_use, request.peer).await,
             None => self.issue_new_grant(&flow, request.peer).await,
         }

@@ -138,7 +138,7 @@ struct Inner {
     owner: Option<Arc<dyn ResourceOwner>>,
     exchange: Option<Arc<dyn ExchangePolicy>>,
     extensions: Extensions,
-    one_time: SingleUse,
+    single_use: SingleUse,
     slow_hash: Option<Arc<dyn SlowHash>>,
     client_signatures: Option<Arc<dyn ClientSignatures>>,
     sealed_secrets: Option<Arc<dyn SealedSecrets>>,

@@ -306,7 +306,7 @@ impl Options {
             owner: self.owner,
             exchange: self.exchange,
             extensions: self.extensions,
-            one_time: SingleUse::new(self.replay_guard),
+            single_use: SingleUse::new(self.replay_guard),
             slow_hash: self.slow_hash,
             client_signatures: self.client_signatures,
             sealed_secrets: self.sealed_secrets,

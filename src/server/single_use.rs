@@ -23,13 +23,13 @@ use chrono::{DateTime, Utc};
 
 use super::AuthorizationServer;
 use super::bounded::Bounded;
-use super::sweep::KEPT;
 use super::turns::{Turn, Turns};
 use crate::audit::HostCall;
 use crate::base::after;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::token::{AwaitSecrets, NewGrantDecision, TokenReply};
 use crate::store::{ReplayGuard, ReplayKey};
+use crate::trust::times::KEPT_FOR_NODES;
 
 pub(super) struct SingleUse {
     guard: Option<Arc<dyn ReplayGuard>>,
@@ -115,7 +115,7 @@ impl AuthorizationServer {
         until: DateTime<Utc>,
         replayed: Reason,
     ) -> Result<Reservation<'_>, Refusal> {
-        let all = &self.inner.one_time;
+        let all = &self.inner.single_use;
         let turn = self.in_time(pin!(all.turns.take(key))).await.ok_or(Fault::Deadline)?;
         let now = self.now();
         if all.takes_back(key, now) {
@@ -129,9 +129,9 @@ impl AuthorizationServer {
 
     /// Marks an identifier as used; `true` if this is the first use.
     pub(super) async fn is_first_use(&self, key: &ReplayKey, until: DateTime<Utc>) -> Result<bool, Refusal> {
-        let guard = self.inner.one_time.guard.as_ref().ok_or(Reason::NotConfigured)?;
+        let guard = self.inner.single_use.guard.as_ref().ok_or(Reason::NotConfigured)?;
         // Remembered until no node accepts the identifier, not even one whose clock is behind.
-        let kept = after(until, KEPT);
+        let kept = after(until, KEPT_FOR_NODES);
         let first = self.call(HostCall::FirstUse, guard.first_use(key, kept, self.now())).await;
         Ok(first.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
     }

@@ -10,11 +10,7 @@ use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::base::system::{Delay, stopwatch};
 use crate::error::Fault;
 use crate::store::{Filter, Listing, Page, Write};
-use crate::trust::times::CLOCK_SKEW;
-
-/// How long expired records are kept: for that long, nodes whose clocks differ by up to twice [`CLOCK_SKEW`]
-/// can disagree on what has expired.
-pub(super) const KEPT: Duration = Duration::from_secs(2 * CLOCK_SKEW as u64);
+use crate::trust::times::KEPT_FOR_NODES;
 
 /// How often clients are swept, which reads them all.
 const CLIENTS_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -74,7 +70,7 @@ impl AuthorizationServer {
         let mut pace = Pace::START;
         loop {
             let begun = stopwatch();
-            let purge = self.inner.store.purge(self.now() - KEPT, pace.rows);
+            let purge = self.inner.store.purge(self.now() - KEPT_FOR_NODES, pace.rows);
             let slice = self.call(HostCall::PurgeGrants, purge).await.ok_or(Fault::Deadline)??;
             gone += slice;
             if slice < u64::from(pace.rows) {

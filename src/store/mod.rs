@@ -122,7 +122,7 @@ pub trait TokenStore: Send + Sync {
 
 /// Remembers single-use identifiers, such as the `jti` of a client assertion or of a DPoP proof.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a `ReplayGuard`, so it cannot remember one-time identifiers",
+    message = "`{Self}` is not a `ReplayGuard`, so it cannot remember single-use identifiers",
     note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`"
 )]
 #[async_trait]

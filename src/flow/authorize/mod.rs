@@ -283,13 +283,13 @@ impl AwaitLogin {
         let mode          = asked.mode_for(response_type, client, rules)?;
         let challenge     = asked.challenge_for(response_type, client)?;
         let scope         = asked.scope.clone().transpose()?;
-        let targets       = asked.targets.clone()?;
+        let resources     = asked.resources.clone()?;
         let details       = asked.details.clone()?;
         asked.authentication?;
         asked.check_prompts(rules)?;
         self.hint.as_ref().map_err(|reason| *reason)?;
         let confirmation = asked.code_key(response_type, rules)?.map(Confirmation::Jkt);
-        let access        = &gate::RequestedAccess { scope, targets, details, confirmation };
+        let access        = &gate::RequestedAccess { scope, resources, details, confirmation };
         let gate          = |grant_type| Gate { client, grant_type, asked: access, account_status: AccountStatus::Active, rules };
         let begins        = if response_type.has_code() { GrantType::AuthorizationCode } else { GrantType::Implicit };
         let has_access    = response_type.has_code() || response_type.has_token();
@@ -309,7 +309,7 @@ impl AwaitLogin {
             let sessions = rules.openid.as_ref().and_then(|openid| openid.sessions.as_ref());
             openid.session = sessions.zip(session).map(|(own, id)| own.begin(id, &client, now));
         }
-        let AccessRights { scope, details, resources: targets, .. } = &issuance.rights;
+        let AccessRights { scope, details, resources, .. } = &issuance.rights;
         AwaitConsent {
             to: Return { mode, ..self.to },
             named: self.named,
@@ -320,7 +320,7 @@ impl AwaitLogin {
             response_type,
             challenge,
             authentication,
-            terms: Terms::new(client, scope.clone(), targets.clone(), details.clone()),
+            terms: Terms::new(client, scope.clone(), resources.clone(), details.clone()),
             issuance,
             beside,
         }

@@ -18,7 +18,7 @@ pub(in crate::flow) const DPOP_JKT: &str = "dpop_jkt";
 pub(super) struct AuthorizationParameters {
     /// Whether each parameter occurs at most once and has the right type.
     pub(super) repeats: Result<(), Reason>,
-    pub(super) targets: Result<ResourceIndicators, Reason>,
+    pub(super) resources: Result<ResourceIndicators, Reason>,
     pub(super) details: Result<AuthorizationDetails, Reason>,
     pub(super) response_type: Option<Result<ResponseType, Reason>>,
     pub(super) response_mode: Option<Result<ResponseMode, Reason>>,
@@ -64,7 +64,7 @@ impl AuthorizationParameters {
         let requested = AuthenticationRequest::parse(form, prompts, max_age.unwrap_or_default());
         Self {
             repeats: form.check_repeats().map_err(Reason::from),
-            targets: ResourceIndicators::parse(form.all("resource")).map_err(Reason::from),
+            resources: ResourceIndicators::parse(form.all("resource")).map_err(Reason::from),
             details: text("authorization_details")
                 .map_or(Ok(AuthorizationDetails::default()), AuthorizationDetails::parse)
                 .map_err(Reason::from),

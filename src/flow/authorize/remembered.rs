@@ -34,13 +34,13 @@ impl AwaitConsent {
         if !grant.was_asked_for(now) {
             return Remembered::No;
         }
-        let targets = grant.resources().as_slice();
-        let has_targets = match (self.resources().as_slice(), targets) {
+        let resources = grant.resources().as_slice();
+        let has_resources = match (self.resources().as_slice(), resources) {
             ([], had) => had.is_empty(),
             (asked, had) => asked.iter().all(|target| had.contains(target)),
         };
         let claims = grant.openid().map(OpenId::claim_names).unwrap_or_default();
-        match has_targets {
+        match has_resources {
             true => self.remembered_of(grant.scope(), &claims),
             false => Remembered::No,
         }

@@ -33,7 +33,7 @@ use crate::store::{BackendError, ReplayKey};
 pub struct Entitlement {
     holder: Holder,
     scope: Scope,
-    targets: Option<Vec<ResourceId>>,
+    resources: Option<Vec<ResourceId>>,
     authentication: Option<Authentication>,
     lifetime: Option<Duration>,
     wants_refresh: bool,
@@ -58,14 +58,14 @@ impl Entitlement {
     }
 
     fn of(holder: Holder, scope: Scope) -> Self {
-        let (targets, authentication, lifetime, once) = (None, None, None, None);
-        Self { holder, scope, targets, authentication, lifetime, wants_refresh: false, once }
+        let (resources, authentication, lifetime, once) = (None, None, None, None);
+        Self { holder, scope, resources, authentication, lifetime, wants_refresh: false, once }
     }
 
     /// Limits the tokens to these resources, which the server has to know; by default any. If there is only
     /// one, a request need not name it.
     pub fn resources(self, resources: impl IntoIterator<Item = ResourceId>) -> Self {
-        Self { targets: Some(resources.into_iter().collect()), ..self }
+        Self { resources: Some(resources.into_iter().collect()), ..self }
     }
 
     /// How and when the user authenticated (`auth_time`, `acr`).
@@ -108,11 +108,11 @@ impl Entitlement {
 
     /// Narrows the ceiling to these resources.
     pub fn within_resources(self, resources: &[ResourceId]) -> Self {
-        let targets = match self.targets {
+        let resources = match self.resources {
             Some(own) => own.into_iter().filter(|own| resources.contains(own)).collect(),
             None => resources.to_vec(),
         };
-        Self { targets: Some(targets), ..self }
+        Self { resources: Some(resources), ..self }
     }
 
     /// Sets how and when the user authenticated, unless it is set already.
@@ -137,7 +137,7 @@ impl Entitlement {
     ) -> Result<(Entitled, Option<Authentication>), Reason> {
         let limits = Limits {
             scope: self.scope,
-            targets: self.targets.map(ResourceIndicators::of).transpose()?,
+            resources: self.resources.map(ResourceIndicators::of).transpose()?,
             until: self.lifetime.map_or_else(end_of_time, |longest| after(now, longest)),
             is_refreshable: self.wants_refresh && terms.refresh_tokens,
         };

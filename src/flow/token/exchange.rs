@@ -118,7 +118,7 @@ impl AwaitTokens {
         if subject.actor().is_some_and(|actor| actor.links() >= MAX_ACTORS) {
             return Err(Reason::ActorsTooMany.into());
         }
-        let named = self.asked.targets.and(&self.exchanged.audiences)?;
+        let named = self.asked.resources.and(&self.exchanged.audiences)?;
         let named = match (named.as_slice(), subject.audience()) {
             ([], Some(same)) => ResourceIndicators::one(same.clone()),
             _ => named,
@@ -129,7 +129,7 @@ impl AwaitTokens {
         if self.asked.scope.as_ref().is_some_and(|asked| !asked.is_subset(subject.scope())) {
             return Err(Reason::ScopeExceeded.into());
         }
-        let asked = RequestedAccess { targets: named, ..self.asked };
+        let asked = RequestedAccess { resources: named, ..self.asked };
         Ok(AwaitPermission { client: self.client, subject, actor, asked })
     }
 }
@@ -169,7 +169,7 @@ pub struct ExchangeAsk<'a> {
     /// The access of the actor token, if there is one.
     pub actor: Option<&'a Access>,
     /// The requested resources, all of them known; empty is the server's default audience.
-    pub targets: &'a ResourceIndicators,
+    pub resources: &'a ResourceIndicators,
     /// The requested scope, within that of the subject token; `None` is all of it.
     pub scope: Option<&'a Scope>,
 }
@@ -182,7 +182,7 @@ impl AwaitPermission {
             client: self.client.client(),
             subject: &self.subject,
             actor: self.actor.as_ref(),
-            targets: &self.asked.targets,
+            resources: &self.asked.resources,
             scope: self.asked.scope.as_ref(),
         }
     }

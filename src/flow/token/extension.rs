@@ -61,7 +61,7 @@ pub struct ExtensionAsk<'a> {
     /// any limit.
     pub scope: Option<&'a Scope>,
     /// The requested resources; empty is the server's default audience. They may be unknown.
-    pub targets: &'a ResourceIndicators,
+    pub resources: &'a ResourceIndicators,
     /// The server's issuer identifier, which should be the audience of an assertion.
     pub issuer: &'a str,
     /// The URL of the token endpoint, which may also be the audience of an assertion (RFC 7523 section 3).
@@ -111,7 +111,7 @@ impl AwaitEntitlement {
             client: self.client.client(),
             parameters: &self.extended.parameters,
             scope: self.asked.scope.as_ref(),
-            targets: &self.asked.targets,
+            resources: &self.asked.resources,
             issuer: &facts.rules.issuer,
             token_endpoint,
             profile: facts.rules.profile.with_own(self.client.client().profile()),

@@ -67,7 +67,7 @@ impl AwaitSecrets {
     /// The key of the single-use credential that has to be marked as used before the response, and when the
     /// credential expires.
     #[must_use]
-    pub fn one_time(&self) -> Option<(ReplayKey, DateTime<Utc>)> {
+    pub fn single_use(&self) -> Option<(ReplayKey, DateTime<Utc>)> {
         match &self.bounds {
             Bounds::Host(entitled) => entitled.once,
             Bounds::Client | Bounds::Token(_) => None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::networks;
-use super::table::{Attempt, Key, Place, Rule, Table, digest_of};
+use super::table::{Attempt, Key, Place, Rule, Table, keyed_hash};
 use crate::error::{Reason, Refusal};
 use crate::grant::BrowserSession;
 use crate::issuance::Policy;
@@ -38,7 +38,7 @@ impl AttemptLimiter {
         claimant: &BrowserSession,
         now: DateTime<Utc>,
     ) -> Result<Attempt<'_>, Refusal> {
-        let session = Key { place: Place::Session, what: Some(digest_of(claimant.bytes())) };
+        let session = Key { place: Place::Session, what: Some(keyed_hash(claimant.bytes())) };
         let session =
             Some((session, Rule::new(self.in_session, self.period))).filter(|_| self.in_session > 0);
         let of_network = |(network, times): (_, u32)| {

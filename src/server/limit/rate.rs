@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::networks;
-use super::table::{Attempt, Key, Place, Rule, Table, digest_of};
+use super::table::{Attempt, Key, Place, Rule, Table, keyed_hash};
 use crate::base::time::whole_seconds;
 use crate::error::{Reason, Refusal};
 
@@ -70,7 +70,7 @@ impl RateLimiter {
         what: impl Hash,
         now: DateTime<Utc>,
     ) -> Result<Attempt<'_>, Throttled> {
-        let what = digest_of(what);
+        let what = keyed_hash(what);
         let peer = peer.filter(|_| self.limit > 0);
         let of_network = |(network, times)| {
             let place = Place::Network(network);
@@ -86,7 +86,7 @@ impl RateLimiter {
     /// # Errors
     /// There is no room for it now.
     pub fn begin_anywhere(&self, what: impl Hash, now: DateTime<Utc>) -> Result<Attempt<'_>, Throttled> {
-        let key = Key { place: Place::Anywhere, what: Some(digest_of(what)) };
+        let key = Key { place: Place::Anywhere, what: Some(keyed_hash(what)) };
         self.count(Some((key, self.rule(1))).filter(|_| self.limit > 0), now)
     }
 
@@ -94,7 +94,7 @@ impl RateLimiter {
     fn begin_alone(&self, peer: Option<IpAddr>, now: DateTime<Utc>) -> Result<Attempt<'_>, Throttled> {
         let peer = peer.filter(|_| self.limit > 0);
         // A separate counter: the one for all keys has a different limit.
-        let what = Some(digest_of(()));
+        let what = Some(keyed_hash(()));
         let of_network = |(network, times)| (Key { place: Place::Network(network), what }, self.rule(times));
         self.count(peer.into_iter().flat_map(networks).map(of_network), now)
     }

@@ -20,12 +20,12 @@ const LATE: i64 = 60_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) place: Place,
-    /// A keyed digest of what is tried there; `None` counts all attempts.
+    /// A keyed hash of what is tried there; `None` counts all attempts.
     pub(super) what: Option<u64>,
 }
 
-/// The text can have any length, so a digest of it is kept.
-pub(super) fn digest_of(what: impl Hash) -> u64 {
+/// The text can have any length, so a hash of it is kept.
+pub(super) fn keyed_hash(what: impl Hash) -> u64 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     KEY.hash_one(what)
 }

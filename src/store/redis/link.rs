@@ -97,8 +97,8 @@ impl Link {
         let answer = timeout(limit, node.send(command, wait)).await;
         let failed = match answer {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(UndeliveredAnswers::Failed(error))) => Some(error),
-            Ok(Err(UndeliveredAnswers::TooFew(text))) => return Err(Failure::Lost(text)),
+            Ok(Err(NotConfirmed::Failed(error))) => Some(error),
+            Ok(Err(NotConfirmed::TooFew(text))) => return Err(Failure::Lost(text)),
             Err(_) => None,
         };
         if node.is_broken(failed.as_ref()) {
@@ -161,20 +161,20 @@ impl Shared {
 }
 
 /// Why a command is not confirmed.
-enum UndeliveredAnswers {
+enum NotConfirmed {
     Failed(RedisError),
     /// It took effect, but did not reach enough replicas.
     TooFew(String),
 }
 
-impl From<RedisError> for UndeliveredAnswers {
+impl From<RedisError> for NotConfirmed {
     fn from(error: RedisError) -> Self {
         Self::Failed(error)
     }
 }
 
 impl Node {
-    async fn send(&mut self, command: &Cmd, wait: Option<Wait>) -> Result<Value, UndeliveredAnswers> {
+    async fn send(&mut self, command: &Cmd, wait: Option<Wait>) -> Result<Value, NotConfirmed> {
         let sent = match wait {
             None => command.query_async(self).await.map(|value| vec![value]),
             Some(_) => pipeline(&[command], wait).query_async(self).await,
@@ -193,7 +193,7 @@ impl Node {
                 let limit = limit.as_millis();
                 let text =
                     format!("the write reached {reached} of {replicas} replicas within {limit} ms (WAIT)");
-                Err(UndeliveredAnswers::TooFew(text))
+                Err(NotConfirmed::TooFew(text))
             }
             _ => Ok(value),
         }

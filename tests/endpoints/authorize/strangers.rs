@@ -128,8 +128,8 @@ fn mcp() -> Fixture {
     })
 }
 
-fn named(targets: &grantor::base::ResourceIndicators) -> Vec<&str> {
-    targets.as_slice().iter().map(grantor::ResourceId::as_str).collect()
+fn named(resources: &grantor::base::ResourceIndicators) -> Vec<&str> {
+    resources.as_slice().iter().map(grantor::ResourceId::as_str).collect()
 }
 
 #[tokio::test]

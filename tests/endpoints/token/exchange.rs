@@ -40,7 +40,7 @@ impl ExchangePolicy for Policy {
         if state.fails {
             return Err(BackendError::transient("no directory"));
         }
-        let billing = ask.targets.as_slice().iter().all(|target| target.as_str() == BILLING);
+        let billing = ask.resources.as_slice().iter().all(|target| target.as_str() == BILLING);
         Ok(if billing { state.answer } else { Exchange::Denied })
     }
 }

@@ -289,7 +289,7 @@ async fn the_host_sees_the_request_and_no_credentials_of_the_client() {
         assert_eq!(ask.issuer, "https://as.example");
         assert_eq!(ask.token_endpoint, "https://as.example/token");
         assert_eq!(ask.scope, Some(&scope("read")));
-        assert_eq!(ask.targets.as_slice()[0].as_str(), API);
+        assert_eq!(ask.resources.as_slice()[0].as_str(), API);
         assert_eq!(ask.parameters.all("audience").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(ask.parameters.one("empty"), None);
         for hidden in ["client_id", "client_secret"] {
