@@ -45,7 +45,6 @@ pub(super) fn copy_these<'a, V>(
 
 /// The values of a field that a proxy sets. One that is not text becomes `?`, so that it counts as malformed and
 /// not as absent.
-#[cfg(any(feature = "actix", feature = "http"))]
 pub(super) fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
     values.map(|value| text(value).unwrap_or("?")).collect()
 }

@@ -93,7 +93,7 @@ impl ClientBuilder {
         self
     }
 
-    /// `grant_types`; by default `authorization_code` alone.
+    /// `grant_types`; by default only `authorization_code`.
     pub fn grant_types(mut self, types: impl IntoIterator<Item = GrantType>) -> Self {
         self.metadata.grant_types = Some(types.into_iter().collect());
         self

@@ -36,7 +36,7 @@ impl SlowHosts {
         })
     }
 
-    /// Whether it may be slow still, so that one fetch at a time finds out.
+    /// Whether it may still be slow: then only one fetch at a time tries it.
     pub(super) fn is_on_trial(&self, host: &str) -> bool {
         self.0.get(host).is_some_and(|last| last.in_a_row >= TIMEOUTS)
     }

@@ -7,12 +7,12 @@
 //! | what a document says | what counts |
 //! | --- | --- |
 //! | `client_id` | must be its own URL, byte by byte |
-//! | a client secret, or a preferred method that needs one | the document is refused: everybody can read it |
-//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that this server has; without any method `none`. A document that names only other methods is refused |
-//! | `private_key_jwt` with `jwks` or `jwks_uri` | a confidential client, where the server verifies what clients sign ([`client_signatures`](crate::server::AuthorizationServerBuilder::client_signatures)); else the next method of `token_endpoint_auth_methods_supported` that there is here. The keys of a public client are ignored |
+//! | a client secret, or a preferred method that needs one | the document is refused, because anyone can read it |
+//! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first method that this server supports, or `none` if the document names no method. A document that names only unsupported methods is refused |
+//! | `private_key_jwt` with `jwks` or `jwks_uri` | a confidential client, if this server verifies what clients sign ([`client_signatures`](crate::server::AuthorizationServerBuilder::client_signatures)); otherwise the next supported method of `token_endpoint_auth_methods_supported` counts. The keys of a public client are ignored |
 //! | `client_name` | under [`Profile::Mcp`](crate::Profile::Mcp) a document without it is refused |
-//! | `redirect_uris` | as in a registration: those that are allowed, and a document of which none is left is refused |
-//! | `grant_types`, `scope` | what the profile and these terms let strangers have; others are dropped |
+//! | `redirect_uris` | as in a registration: those that are not allowed are dropped, and a document without an allowed one is refused |
+//! | `grant_types`, `scope` | what the profile and these terms allow strangers; the rest is dropped |
 //! | any other member, grantor's own ones included | ignored |
 //!
 //! A document is cached as its HTTP header says, between 5 minutes and a day. During an outage of its host

@@ -51,7 +51,7 @@ impl AssertionFlaw {
             | Self::SignatureWrong     => "the assertion is not a JWT that a trusted issuer signed",
             Self::TypeWrong            => "the assertion's typ is not the one that its issuer uses",
             Self::ClaimMissing         => "a claim of the assertion is missing or malformed",
-            Self::AudienceWrong        => "the assertion's aud must be this server alone",
+            Self::AudienceWrong        => "the assertion's aud must be only this server",
             Self::Expired              => "the assertion has expired",
             Self::TooEarly             => "the assertion is not valid yet",
             Self::TooLongLived         => "the assertion is valid for longer than allowed",

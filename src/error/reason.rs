@@ -201,7 +201,7 @@ pub enum Reason {
     DetailsTypeUnknown,
     /// A detail is not valid for its type.
     DetailsRefused,
-    /// A type that the client would have to register.
+    /// An authorization details type that the client has not registered.
     DetailsNotAllowed,
     /// More authorization details than were granted.
     DetailsExceeded,

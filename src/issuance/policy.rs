@@ -86,7 +86,7 @@ pub struct Policy {
     /// Live access tokens of one authorization; 64, and 0 is unlimited. A refresh that would make one more
     /// gets 429 and changes nothing: each issued token works until it expires.
     pub live_access_tokens: u32,
-    /// Which authorizations come with a refresh token: all, or those with the scope `offline_access` alone.
+    /// Which authorizations come with a refresh token: all, or only those with the scope `offline_access`.
     pub refresh_tokens: RefreshTokens,
     /// What a request without `scope` gets.
     pub omitted_scope: OmittedScope,

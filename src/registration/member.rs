@@ -73,7 +73,7 @@ impl List {
         }
     }
 
-    /// Absent, or a list of strings alone.
+    /// Absent, or a list of only strings.
     pub(crate) fn is_of_texts(&self) -> bool {
         match self {
             Self::Absent => true,

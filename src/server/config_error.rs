@@ -126,7 +126,9 @@ pub enum ConfigError {
     #[error("the profile allows no client secrets: leave out sealed_secrets")]
     ProfileSecrets,
     /// Section 5.3.2.1(8).
-    #[error("the profile accepts assertions for the issuer alone: leave out legacy_assertion_audience")]
+    #[error(
+        "the profile accepts only assertions whose aud is the issuer: leave out legacy_assertion_audience"
+    )]
     ProfileAudience,
     /// Section 5.3.2.1(11).
     #[error("the profile limits code_lifetime to 60 s: call policy with a shorter one")]

@@ -48,7 +48,7 @@ const MOST_HANDSHAKES: usize = 1024;
 /// ```
 ///
 /// A handshake that fails, or takes longer than 10 seconds, ends its connection and nothing else. Of more than
-/// 1,024 unfinished handshakes, the oldest is ended, so idle connections keep nobody out.
+/// 1,024 unfinished handshakes, the oldest is ended, so that idle connections cannot keep other clients out.
 #[derive(Debug)]
 pub struct TlsListener {
     tcp: TcpListener,

@@ -148,7 +148,7 @@ fn challenge_method(asked: &str) -> ChallengeMethod {
     if asked == "S256" { ChallengeMethod::S256 } else { ChallengeMethod::Unsupported }
 }
 
-/// Digits alone: `parse` would also take a sign.
+/// Only digits: `parse` would also take a sign.
 fn max_age(asked: &str) -> Result<u32, Reason> {
     let digits = Some(asked).filter(|asked| asked.bytes().all(|byte| byte.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).ok_or(Reason::MaxAgeMalformed)

@@ -52,7 +52,7 @@ impl Leniency {
 
     /// Access tokens of Auth0 in its own profile: `typ` is `JWT`, the client is in `azp`, no `jti`. A
     /// client's own tokens have `<client>@clients` as `sub`, which counts as a user. Its RFC 9068 profile
-    /// needs [`UntypedSubjects`](Self::UntypedSubjects) alone.
+    /// needs only [`UntypedSubjects`](Self::UntypedSubjects).
     pub const AUTH0: &'static [Self] =
         &[Self::PlainType, Self::AuthorizedParty, Self::MissingJti, Self::UntypedSubjects];
 

@@ -109,7 +109,7 @@ impl Due {
         Self { id, subject, client, session: index.session.map(Index::of_session) }
     }
 
-    /// The arguments of the script for a due time: the due time, the member, and the time before which due
+    /// What the scripts' `set_due` wants: the due time, the member, and the time before which due
     /// times are overdue.
     pub(super) fn look(&self, expires: DateTime<Utc>, at: DateTime<Utc>) -> [Vec<u8>; 3] {
         [millis(expires), self.member(), millis(overdue(at))]

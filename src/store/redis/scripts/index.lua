@@ -5,8 +5,8 @@ local function tidies(id)
     return string.byte(id, 16) % 4 == 0
 end
 
--- Enters a grant into an index, and takes out some that have expired: an index never has many more entries than there are
--- live grants, without anybody sweeping it. An entry is the id, 16 bytes, and its end in ms since 1970.
+-- Enters a grant into an index, and takes out some that have expired: even without sweeps, an index never has many more
+-- entries than there are live grants. An entry is the id, 16 bytes, and its end in ms since 1970.
 local function enter(index, id, ends, now, life)
     redis.call('ZADD', index, 0, id .. ends)
     if tidies(id) then
@@ -24,8 +24,8 @@ local function enter(index, id, ends, now, life)
     end
 end
 
--- Has a purge look at a grant at a time; sometimes returns some looks that are overdue.
-local function look(due, at, member, overdue)
+-- Sets when a grant is due for a purge; sometimes returns some grants that are overdue for one.
+local function set_due(due, at, member, overdue)
     redis.call('ZADD', due, at, member)
     if tidies(member) then
         return redis.call('ZRANGEBYSCORE', due, '-inf', '(' .. overdue, 'LIMIT', 0, 8)

@@ -1,10 +1,10 @@
 -- Writes a record if the version that is there is the expected one, and on a single server enters it into its indexes in
 -- the same step. A record is `version expires code\nbody`.
--- KEYS[1] the record; KEYS[2] if given, the grants by the time at which a purge has to look at them; KEYS[3] and on, the
+-- KEYS[1] the record; KEYS[2] if given, the grants by the time at which they are due for a purge; KEYS[3] and on, the
 -- indexes. ARGV: the expected version, '' for none; the record; its time to live in ms, '' for ever; for KEYS[2] what
--- `look` wants; and for the indexes what `enter` wants.
--- Returns the user code of the record that was there, '' if it had none, and looks that are overdue; nil if the version
--- was another one.
+-- `set_due` wants; and for the indexes what `enter` wants.
+-- Returns the user code of the record that was there, '' if it had none, and grants that are overdue for a purge; nil
+-- if the version was another one.
 local head = redis.call('GETRANGE', KEYS[1], 0, 127)
 local version, code = string.match(head, '^(%d+) %-?%d+ ([^\n]*)\n')
 if head ~= '' and not version then
@@ -15,7 +15,7 @@ if (version or '') ~= ARGV[1] then
 end
 local overdue = {}
 if KEYS[2] then
-    overdue = look(KEYS[2], ARGV[4], ARGV[5], ARGV[6])
+    overdue = set_due(KEYS[2], ARGV[4], ARGV[5], ARGV[6])
 end
 for number = 3, #KEYS do
     enter(KEYS[number], ARGV[7], ARGV[8], ARGV[9], ARGV[10])

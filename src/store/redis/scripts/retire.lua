@@ -1,7 +1,7 @@
 -- Removes a record that expired before a moment, and on a single server takes it out of its indexes in the same step.
--- KEYS[1] the record; KEYS[2] if given, the grants by the time at which a purge has to look at them; KEYS[3] and on, the
+-- KEYS[1] the record; KEYS[2] if given, the grants by the time at which they are due for a purge; KEYS[3] and on, the
 -- indexes. ARGV: the moment in ms since 1970; the member of KEYS[2]; the bounds of the record's entries in an index.
--- A record that cannot be read has expired: the time of its look has passed, and nothing can be done with it.
+-- A damaged record counts as expired: it was due, and nothing else can be done with it.
 -- Returns 'gone' and its user code if it was removed now, 'missing' if there is none, otherwise when it expires.
 local head = redis.call('GETRANGE', KEYS[1], 0, 127)
 local expires, code = string.match(head, '^%d+ (%-?%d+) ([^\n]*)\n')
