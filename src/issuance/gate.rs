@@ -21,7 +21,7 @@ use crate::base::{
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason};
 use crate::http::form::Form;
-use crate::openid::{OFFLINE_ACCESS, OPENID, OpenId};
+use crate::openid::{OFFLINE_ACCESS, OPENID, OpenId, is_of_login};
 
 /// Whether an account is active, as the host says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -367,12 +367,27 @@ impl<'a> Gate<'a> {
 
     /// The largest scope that a new grant may have, and its resources.
     fn new_terms(&self) -> Result<(Cow<'_, Scope>, ResourceIndicators), Reason> {
+        let ceiling = self.rules.ceiling(self.client);
         if self.asked.scope.is_none() && self.rules.policy.omitted_scope == OmittedScope::Refused {
             return Err(Reason::ScopeMissing);
         }
         let resources = self.new_resources()?;
         self.rules.detail_types.check(&self.asked.details, self.client, self.asks_a_user())?;
-        Ok((self.rules.ceiling(self.client), resources))
+        match self.asked.scope {
+            Some(_) => Ok((ceiling, resources)),
+            None => Ok((Cow::Owned(self.default_scope(&ceiling, &resources)?), resources)),
+        }
+    }
+
+    /// The scope of a request that names none. Only a request that names `openid` is one of OpenID Connect
+    /// (OpenID Connect Core section 3.1.2.1), and offline access has to be requested (section 11).
+    fn default_scope(&self, ceiling: &Scope, resources: &ResourceIndicators) -> Result<Scope, Reason> {
+        let scope = ceiling.filtered(|token| !is_of_login(token));
+        let is_lost = scope.is_empty() && !ceiling.is_empty();
+        match is_lost && !any_audience(resources, |one| self.needs_no_scope(one, &self.asked.details)) {
+            true => Err(Reason::ScopeMissing),
+            false => Ok(scope),
+        }
     }
 
     /// The resources of a new grant. If a token request may name a resource that the authorization request

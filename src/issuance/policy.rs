@@ -9,7 +9,8 @@ use crate::base::Prefixes;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OmittedScope {
-    /// All that is registered for the client; without a registration, all that the server knows.
+    /// All that is registered for the client; without a registration, all that the server knows. `openid` and
+    /// `offline_access` are granted only to a request that names them.
     #[default]
     Registered,
     /// The error `invalid_scope`.

@@ -69,7 +69,7 @@ impl AuthorizationParameters {
     }
 
     /// The OpenID Connect data that a grant of this scope keeps from the request; the user's data are added
-    /// later. The response type `token` is plain OAuth.
+    /// later. The response type `token` has no `id_token`, but its access token is good for UserInfo.
     ///
     /// # Errors
     /// `nonce` is too long, or missing although the response has an `id_token`; `claims` is malformed, or
@@ -82,12 +82,10 @@ impl AuthorizationParameters {
         client: &Client,
         rules: &Rules,
     ) -> Result<Option<Box<OpenId>>, Reason> {
-        let is_of_openid = self.is_of_openid(rules) && scope.contains(OPENID);
-        match response_type {
-            _ if !is_of_openid && response_type.has_id_token() => return Err(Reason::IdTokenWithoutScope),
-            ResponseType::Token => return Ok(None),
-            _ if !is_of_openid => return Ok(None),
-            _ => {}
+        match (self.is_of_openid(rules) && scope.contains(OPENID), response_type.has_id_token()) {
+            (true, _) => {}
+            (false, true) => return Err(Reason::IdTokenWithoutScope),
+            (false, false) => return Ok(None),
         }
         if self.nonce.as_ref().is_some_and(|nonce| nonce.chars().nth(MAX_NONCE).is_some()) {
             return Err(Reason::NonceTooLong);
@@ -100,7 +98,9 @@ impl AuthorizationParameters {
         if asks_userinfo && response_type == ResponseType::IdToken {
             return Err(Reason::ClaimsWithoutToken);
         }
-        rules.signable_id_token(client)?;
+        if response_type != ResponseType::Token {
+            rules.signable_id_token(client)?;
+        }
         let (nonce, claims) = (self.nonce.clone(), claims.map(Box::new));
         Ok(Some(Box::new(OpenId { nonce, claims, ..OpenId::default() })))
     }

@@ -259,6 +259,33 @@ async fn a_logout_tells_a_client_that_got_an_id_token_from_the_browser() {
 }
 
 #[tokio::test]
+async fn an_access_token_alone_reads_userinfo_until_its_session_ends() {
+    let host = SigningOut::with(|builder| {
+        builder.profile(Profile::Rfc6749).clients(MemoryRegistry::new([hybrid("rp", hearing("rp"))]))
+    });
+    let provider = &host.provider;
+    let claims = [("claims", r#"{"userinfo":{"name":null}}"#)];
+    let query = query("rp", "token", "openid email", &claims);
+    let answer = Answer(provider.consent_to(&query, host.alice("s")).await.approve().await);
+    let token = field(&answer, "access_token");
+    let said = provider.claims(&token).await;
+    assert_eq!((&said["name"], &said["email"]), (&json!("Alice Liddell"), &json!("alice@example.com")));
+    assert_eq!(host.end("s").await, 1);
+    assert_eq!(provider.userinfo(&token).await.status(), 401);
+    assert_eq!(host.told(), ["rp.example"]);
+}
+
+#[tokio::test]
+async fn default_acr_values_are_a_wish_in_each_response_type() {
+    let own = hybrid("app", json!({ "default_acr_values": ["2"] }));
+    let provider = Provider::with(vec![own], |builder| builder.profile(Profile::Rfc6749));
+    for response_type in ResponseType::ALL {
+        let answer = provider.answer("app", response_type.as_str(), "openid", &[NONCE]).await;
+        assert!(!answer.location().contains("error"), "{response_type:?}: {}", answer.location());
+    }
+}
+
+#[tokio::test]
 async fn the_grant_of_an_id_token_alone_holds_nothing() {
     let provider = legacy();
     let fixture = &provider.fixture;

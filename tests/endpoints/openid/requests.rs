@@ -1,11 +1,37 @@
 //! Authorization requests with the scope `openid` (OpenID Connect Core section 3.1.2).
 
 use grantor::client::{ClientJwts, RequestObjects};
-use grantor::{Client, GrantType, LoginRequired, MemoryStore, Reason, Request, ResponseType, SignedIn};
+use grantor::{
+    Client, GrantType, LoginRequired, MemoryStore, Profile, Reason, Request, ResponseType, SignedIn,
+};
 use serde_json::json;
 
-use crate::support::provider::{Provider, client};
+use crate::support::provider::{Provider, SCOPES, client};
 use crate::support::{Answer, CALLBACK, Fixture, SECRET, code_query, encode};
+
+#[tokio::test]
+async fn a_request_that_names_no_scope_is_none_of_openid_connect() {
+    let narrow = client("narrow", json!({ "scope": "openid offline_access" }));
+    let provider = Provider::with(vec![narrow], |builder| {
+        builder.scopes(SCOPES.into_iter().chain(["offline_access"])).profile(Profile::Rfc6749)
+    });
+    let fixture = &provider.fixture;
+    let all = "profile email address phone read write";
+    let began = fixture.begin("tv", &[]).await;
+    fixture.enter_as(&began.text("user_code"), fixture.alice()).await.approve().await.unwrap();
+    for answer in [
+        provider.tokens("other", "", &[("id_token_hint", "none"), ("claims", "none")]).await,
+        fixture.poll("tv", &began.text("device_code")).await,
+    ] {
+        assert_eq!(answer.text("scope"), all);
+        assert_eq!(answer.json().get("id_token"), None);
+        assert_eq!(provider.userinfo(&answer.access_token()).await.status(), 403);
+    }
+    let answer = provider.ask("narrow", "", &[], fixture.alice()).await;
+    assert_eq!(answer.location_parameter("error").as_deref(), Some("invalid_scope"), "nothing is left");
+    assert_eq!(fixture.log.last_reason(), Some(Reason::ScopeMissing));
+    assert_eq!(provider.tokens("narrow", "openid", &[]).await.text("scope"), "openid");
+}
 
 #[tokio::test]
 async fn d_14_acr_values_are_a_wish_with_openid_and_a_condition_without() {
