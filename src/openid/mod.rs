@@ -109,14 +109,6 @@ impl OpenId {
         terms.is_some_and(|terms| terms.essential && !terms.accept(&acr.into()))
     }
 
-    /// The authentication context classes of which the request requires one. Limited to as many as are passed
-    /// to a host from other lists.
-    pub(crate) fn essential_acr(&self) -> Vec<String> {
-        let terms = self.claims.as_ref().and_then(|claims| claims.terms("acr"));
-        let values = terms.filter(|terms| terms.essential).into_iter().flat_map(|terms| &terms.values);
-        values.filter_map(|value| value.as_str()).map(str::to_owned).collect()
-    }
-
     /// The individual claims that the user is asked for, each once.
     pub(crate) fn claim_names(&self) -> Vec<&str> {
         let claims = self.claims.iter().flat_map(|claims| claims.of_id_token().chain(claims.of_userinfo()));

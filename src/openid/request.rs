@@ -78,6 +78,11 @@ impl ClaimsRequest {
         !self.userinfo.is_empty()
     }
 
+    /// Whether it asks for this claim of the `id_token`.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.id_token.contains_key(name)
+    }
+
     /// What it says about the `sub` or the `acr` of the `id_token`.
     pub(crate) fn terms(&self, name: &str) -> Option<&ClaimTerms> {
         self.id_token.get(name)?.as_ref()

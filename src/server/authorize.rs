@@ -223,8 +223,8 @@ impl ShowLogin {
         self.state.requested()
     }
 
-    /// The requested authentication context classes in order of preference: an essential `acr` of the
-    /// parameter `claims` of OpenID Connect, else `acr_values`. All of them are untrusted.
+    /// The requested authentication context classes in order of preference
+    /// ([`AuthenticationRequest::acr_values`]). All of them are untrusted.
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         self.state.acr_values()
     }

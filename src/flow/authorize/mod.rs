@@ -46,7 +46,7 @@ use crate::grant::{Login, Subject};
 use crate::http::form::Form;
 use crate::http::{Method, Request};
 use crate::issuance::{self as gate, AccountStatus, Facts, Gate, Issuance, Rules};
-use crate::openid::{OPENID, OpenId};
+use crate::openid::OPENID;
 use crate::store::Record;
 use parameters::AuthorizationParameters;
 use source::{SignedRequest, Source};
@@ -211,12 +211,7 @@ impl AwaitLogin {
             let reason = self.asked.authentication.err().unwrap_or(if_silent);
             return LoginRequired::Refused(Box::new(self.refuse(reason, None)));
         }
-        LoginRequired::ShowLogin(Box::new(AwaitSignIn {
-            request: self,
-            because,
-            subject: None,
-            essential_acr: Vec::new(),
-        }))
+        LoginRequired::ShowLogin(Box::new(AwaitSignIn { request: self, because, subject: None }))
     }
 
     /// Takes the signed-in user, and checks the request.
@@ -242,8 +237,7 @@ impl AwaitLogin {
             }
             Some(because) => {
                 let subject = Some(login.subject);
-                let essential_acr = openid.map(OpenId::essential_acr).unwrap_or_default();
-                let waiting = AwaitSignIn { request: self, because, subject, essential_acr };
+                let waiting = AwaitSignIn { request: self, because, subject };
                 SignedIn::Reauthenticate(Box::new(waiting))
             }
         }

@@ -9,7 +9,7 @@ use crate::error::Reason;
 use crate::flow::logout::HintClaims;
 use crate::grant::Subject;
 use crate::issuance::Rules;
-use crate::openid::{ClaimsRequest, MAX_NONCE, OPENID, OpenId};
+use crate::openid::{MAX_NONCE, OPENID, OpenId};
 
 impl AwaitLogin {
     /// The `id_token_hint` that has to be verified, if this is an OpenID Connect request.
@@ -40,6 +40,12 @@ impl AuthorizationParameters {
     /// Whether this is an OpenID Connect request.
     pub(super) fn is_of_openid(&self, rules: &Rules) -> bool {
         rules.openid.is_some() && self.names_scope(OPENID)
+    }
+
+    /// Adds what the parameter `claims` and the client's registration say about the sign-in.
+    pub(super) fn complete_for(&mut self, client: &Client) {
+        let claims = self.claims.as_ref().and_then(|claims| claims.as_deref().ok());
+        self.requested.complete(claims, client.metadata());
     }
 
     /// Refuses a `prompt` that an OpenID Provider does not list in its metadata (Initiating User Registration
@@ -93,15 +99,15 @@ impl AuthorizationParameters {
         if self.nonce.is_none() && response_type.has_id_token() {
             return Err(Reason::NonceMissing);
         }
-        let claims = self.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
-        let asks_userinfo = claims.as_ref().is_some_and(ClaimsRequest::asks_userinfo);
+        let claims = self.claims.clone().transpose()?;
+        let asks_userinfo = claims.as_ref().is_some_and(|claims| claims.asks_userinfo());
         if asks_userinfo && response_type == ResponseType::IdToken {
             return Err(Reason::ClaimsWithoutToken);
         }
         if response_type != ResponseType::Token {
             rules.signable_id_token(client)?;
         }
-        let (nonce, claims) = (self.nonce.clone(), claims.map(Box::new));
+        let nonce = self.nonce.clone();
         Ok(Some(Box::new(OpenId { nonce, claims, ..OpenId::default() })))
     }
 }

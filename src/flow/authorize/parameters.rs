@@ -10,6 +10,7 @@ use crate::error::Reason;
 use crate::flow::ResponseMode;
 use crate::http::form::Form;
 use crate::issuance::Rules;
+use crate::openid::ClaimsRequest;
 
 /// The parameter with the thumbprint of the client's DPoP key (RFC 9449 section 10).
 pub(in crate::flow) const DPOP_JKT: &str = "dpop_jkt";
@@ -32,7 +33,7 @@ pub(super) struct AuthorizationParameters {
     pub(super) dpop_jkt: Option<Result<Thumbprint, Reason>>,
     /// `nonce` and `claims` of OpenID Connect, which plain OAuth ignores.
     pub(super) nonce: Option<Box<str>>,
-    pub(super) claims: Option<Box<str>>,
+    pub(super) claims: Option<Result<Box<ClaimsRequest>, Reason>>,
     pub(super) id_token_hint: Option<Box<str>>,
     pub(super) request: bool,
     /// Whether there is a `request_uri` that is not this server's own.
@@ -78,7 +79,7 @@ impl AuthorizationParameters {
             requested,
             dpop_jkt: text(DPOP_JKT).map(|jkt| Thumbprint::parse(jkt).ok_or(Reason::DpopJktMalformed)),
             nonce: text("nonce").map(Box::from),
-            claims: text("claims").map(Box::from),
+            claims: text("claims").map(|text| ClaimsRequest::parse(text).map(Box::new)),
             id_token_hint: text("id_token_hint").map(Box::from),
             request: text("request").is_some(),
             request_uri: text("request_uri").is_some(),

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::client::ClientMetadata;
 use crate::error::Reason;
 use crate::http::form::Form;
+use crate::openid::{ClaimTerms, ClaimsRequest};
 
 /// The longest text that is passed to a host, in characters; a longer one counts as absent.
 pub const MAX_HINT: usize = 2048;
@@ -103,7 +106,6 @@ impl AuthenticationRequest {
     /// A repeated parameter counts as absent; the request is refused for it later.
     pub(super) fn parse(form: &Form<'_>, prompts: Prompts, max_age: Option<u32>) -> Self {
         let named = |name| form.one(name).ok().flatten();
-        let fits = |text: &&str| text.chars().nth(MAX_HINT).is_none() && !text.chars().any(char::is_control);
         let text = |name| named(name).filter(fits).map(Box::from);
         Self {
             prompts,
@@ -118,11 +120,21 @@ impl AuthenticationRequest {
         }
     }
 
-    /// Adds the defaults that the client registered (OpenID Connect Registration section 2).
-    pub(super) fn or_defaults_of(&mut self, client: &ClientMetadata) {
+    /// Adds the `acr` of the parameter `claims`, which means the same as `acr_values` (OpenID Connect Core
+    /// section 5.5.1.1); an essential one replaces them. If the request has neither, adds the defaults that
+    /// the client registered (OpenID Connect Registration section 2).
+    pub(super) fn complete(&mut self, claims: Option<&ClaimsRequest>, client: &ClientMetadata) {
         self.max_age = self.max_age.or(client.default_max_age);
-        if self.acr_values.is_none() {
-            self.acr_values = client.default_acr_values.as_ref().map(|values| values.join(" ").into());
+        let terms = claims.and_then(|claims| claims.terms("acr"));
+        let values = terms.map(classes).filter(|values| !values.is_empty());
+        match (values, &self.acr_values) {
+            (Some(values), _) if terms.is_some_and(|terms| terms.essential) => self.acr_values = Some(values),
+            (_, Some(_)) => {}
+            (Some(values), None) => self.acr_values = Some(values),
+            (None, None) if claims.is_some_and(|claims| claims.names("acr")) => {}
+            (None, None) => {
+                self.acr_values = client.default_acr_values.as_ref().map(|values| values.join(" ").into());
+            }
         }
     }
 
@@ -145,7 +157,8 @@ impl AuthenticationRequest {
     }
 
     /// `acr_values`: the authentication context classes that the client wants, the preferred one first (RFC
-    /// 9470 section 4).
+    /// 9470 section 4). In OpenID Connect they can also be those of an `acr` in the parameter `claims`, or the
+    /// client's `default_acr_values`.
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         values(self.acr_values.as_deref())
     }
@@ -176,6 +189,17 @@ impl AuthenticationRequest {
     pub(super) fn is_unmet_by(&self, acr: Option<&str>) -> bool {
         self.acr_values.is_some() && !self.acr_values().any(|wanted| Some(wanted) == acr)
     }
+}
+
+/// Whether a text may be passed to a host.
+fn fits(text: &&str) -> bool {
+    text.chars().nth(MAX_HINT).is_none() && !text.chars().any(char::is_control)
+}
+
+/// The classes that a requested `acr` names, as a list. A class is a text without spaces.
+fn classes(terms: &ClaimTerms) -> Box<str> {
+    let texts = terms.values.iter().filter_map(Value::as_str).filter(fits);
+    texts.filter(|text| !text.contains(' ')).collect::<Vec<_>>().join(" ").into()
 }
 
 fn values(list: Option<&str>) -> impl Iterator<Item = &str> {

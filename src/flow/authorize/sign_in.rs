@@ -54,8 +54,6 @@ pub struct AwaitSignIn {
     pub(super) because: LoginReason,
     /// The user who is signed in now.
     pub(super) subject: Option<Subject>,
-    /// The classes of an essential `acr` in the parameter `claims`: one of them is required.
-    pub(super) essential_acr: Vec<String>,
 }
 
 impl AwaitSignIn {
@@ -77,11 +75,9 @@ impl AwaitSignIn {
         &self.request.asked.requested
     }
 
-    /// The authentication context classes that the request wants, the preferred one first: an essential `acr`
-    /// of the parameter `claims`, else `acr_values`.
+    /// The same as [`AuthenticationRequest::acr_values`].
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
-        let wished = self.requested().acr_values().filter(|_| self.essential_acr.is_empty());
-        self.essential_acr.iter().map(String::as_str).chain(wished)
+        self.requested().acr_values()
     }
 
     /// When the request was first seen.

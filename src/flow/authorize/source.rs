@@ -112,7 +112,7 @@ impl ClaimedRequest {
         let Self { redirect_uri, state, mut asked, signed, is_pushed } = self;
         asked.check_mode_name(rules)?;
         if asked.is_of_openid(rules) {
-            asked.requested.or_defaults_of(client.metadata());
+            asked.complete_for(&client);
         }
         let named = redirect_uri.is_some();
         let uri = match (redirect_uri, client.redirect_uris()) {

@@ -81,6 +81,39 @@ async fn oi_30_an_essential_acr_is_reached_or_the_request_fails() {
 }
 
 #[tokio::test]
+async fn the_host_is_told_the_acr_of_the_claims_or_else_acr_values_or_else_those_of_the_registration() {
+    let own = client("own", json!({ "default_acr_values": ["2"] }));
+    let provider = Provider::with(vec![own], |builder| builder);
+    let claims = |terms: &str| format!(r#"{{"id_token":{{"acr":{terms}}}}}"#);
+    let wish = claims(r#"{"values":["1","0",7,"a b",""]}"#);
+    let condition = claims(r#"{"values":["1"],"essential":true}"#);
+    let (any, essential, none) = (claims("null"), claims(r#"{"essential":true}"#), claims("7"));
+    let both = |claims| vec![("claims", claims), ("acr_values", "3 4")];
+    for (more, told) in [
+        (vec![], vec!["2"]),
+        (vec![("claims", r#"{"userinfo":{"acr":null}}"#)], vec!["2"]),
+        (vec![("claims", none.as_str())], vec!["2"]),
+        (vec![("acr_values", "3 4")], vec!["3", "4"]),
+        (vec![("claims", &wish)], vec!["1", "0"]),
+        (vec![("claims", &condition)], vec!["1"]),
+        (vec![("claims", &any)], vec![]),
+        (vec![("claims", &essential)], vec![]),
+        (both(wish.as_str()), vec!["3", "4"]),
+        (both(condition.as_str()), vec!["1"]),
+        (both(essential.as_str()), vec!["3", "4"]),
+    ] {
+        let query = [code_query("own", "openid"), more.clone()].concat();
+        let ask = provider.fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
+        assert_eq!(ask.requested().acr_values().collect::<Vec<_>>(), told, "{more:?}");
+        let LoginRequired::ShowLogin(login) = ask.login_required().await else { panic!("no page") };
+        assert_eq!(login.acr_values().collect::<Vec<_>>(), told, "before the first sign-in, too: {more:?}");
+    }
+    let plain = [code_query("own", "read"), vec![("claims", wish.as_str())]].concat();
+    let ask = provider.fixture.server.authorize(&Request::get(encode(&plain))).await.unwrap();
+    assert_eq!(ask.requested().acr_values().next(), None, "plain OAuth knows neither");
+}
+
+#[tokio::test]
 async fn oi_34_an_answer_is_for_the_user_that_the_claims_name_or_for_nobody() {
     let provider = Provider::new();
     for (user, good) in [("alice", true), ("bob", false)] {
