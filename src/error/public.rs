@@ -291,6 +291,7 @@ impl Reason {
                 (E::InvalidClientMetadata, "post_logout_redirect_uris follow the rules of redirect_uris; backchannel_logout_uri and frontchannel_logout_uri must be https, and the latter must have the origin of a redirect URI; a kind of logout that is not listed in the server metadata is not supported"),
             R::IdTokenHintInvalid => (E::InvalidRequest, "id_token_hint is not an id_token of this server"),
             R::IdTokenHintOfAnother => (E::InvalidRequest, "id_token_hint was issued to another client"),
+            R::IdTokenHintAgainstClaims => (E::InvalidRequest, "id_token_hint and the sub in claims name different users"),
             R::PostLogoutRedirectUri => (E::InvalidRequest, "post_logout_redirect_uri is not registered for this client"),
             R::LogoutTokenRefused => (E::InvalidRequest, "the client rejected the logout token"),
             R::LogoutUndelivered => (E::TemporarilyUnavailable, "the client could not be notified of the logout"),

@@ -350,6 +350,8 @@ pub enum Reason {
     IdTokenHintInvalid,
     /// The `id_token_hint` was issued to another client.
     IdTokenHintOfAnother,
+    /// The `id_token_hint` names another user than the `sub` in `claims`.
+    IdTokenHintAgainstClaims,
     /// The logout request has an unregistered `post_logout_redirect_uri`.
     PostLogoutRedirectUri,
     /// A client rejected its logout token permanently.

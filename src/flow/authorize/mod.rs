@@ -221,16 +221,12 @@ impl AwaitLogin {
             Ok(checked) => checked,
             Err(reason) => return SignedIn::Refused(Box::new(self.refuse(reason, Some(login.subject)))),
         };
-        let openid = checked.issuance.openid.as_deref();
-        let sub = checked.issuance.sub.as_deref().unwrap_or(login.subject().id());
-        if openid.is_some_and(|openid| openid.is_for_another(sub)) {
-            return SignedIn::Refused(Box::new(self.refuse(Reason::LoginRequired, Some(login.subject))));
-        }
-        if self.is_for_another(login.subject(), rules) && login.authentication().auth_time >= self.since {
+        let because = self.because(&login, &checked.issuance, now, rules);
+        if because == Some(LoginReason::OtherUser) && login.authentication().auth_time >= self.since {
             // The user was sent to sign in as another user, and came back as the same one.
             return SignedIn::Refused(Box::new(self.refuse(Reason::LoginRequired, Some(login.subject))));
         }
-        match self.because(&login, openid, now, rules) {
+        match because {
             None => SignedIn::Consent(Box::new(self.asks(checked, login, now, rules))),
             Some(because) if self.asked.requested.has_prompt(Prompt::None) => {
                 SignedIn::Refused(Box::new(self.refuse(because.reason(), Some(login.subject))))
@@ -289,6 +285,7 @@ impl AwaitLogin {
         let has_access    = response_type.has_code() || response_type.has_token();
         let issuance      = if has_access { gate(begins).pass_new(subject)? } else { gate(begins).pass_identity(subject)? };
         let openid        = asked.openid(response_type, &issuance.rights.scope, client, rules)?;
+        self.check_users(openid.as_deref())?;
         let is_beside     = response_type.has_code() && response_type.has_token();
         let beside        = is_beside.then(|| gate(GrantType::Implicit).pass(issuance.granted())).transpose()?.map(Box::new);
         Ok(CheckedRequest { response_type, mode, challenge, issuance: issuance.with_openid(openid), beside })

@@ -7,8 +7,7 @@ use crate::base::Scope;
 use crate::client::{Client, ResponseType};
 use crate::error::Reason;
 use crate::flow::logout::HintClaims;
-use crate::grant::Subject;
-use crate::issuance::Rules;
+use crate::issuance::{Issuance, Rules};
 use crate::openid::{MAX_NONCE, OPENID, OpenId};
 
 impl AwaitLogin {
@@ -29,10 +28,26 @@ impl AwaitLogin {
         self
     }
 
-    /// Whether the hint names another user than this one, as the client knows them.
-    pub(super) fn is_for_another(&self, subject: &Subject, rules: &Rules) -> bool {
-        let Ok(Some(hint)) = &self.hint else { return false };
-        !hint.is_about(subject, &self.client, rules)
+    /// Whether the hint or the `sub` of the parameter `claims` names another user than the one of this
+    /// issuance, as the client knows them (section 3.1.2.2).
+    pub(super) fn is_for_another(&self, issuance: &Issuance, rules: &Rules) -> bool {
+        let hint = self.hint.as_ref().ok().and_then(Option::as_deref);
+        let by_hint = hint.is_some_and(|hint| !hint.is_about(&issuance.subject, &self.client, rules));
+        let sub = issuance.sub.as_deref().unwrap_or(issuance.subject.id());
+        by_hint || issuance.openid.as_deref().is_some_and(|openid| openid.is_for_another(sub))
+    }
+
+    /// Refuses a request whose hint and claims name different users.
+    ///
+    /// # Errors
+    /// [`Reason::IdTokenHintAgainstClaims`]
+    pub(super) fn check_users(&self, openid: Option<&OpenId>) -> Result<(), Reason> {
+        match (&self.hint, openid) {
+            (Ok(Some(hint)), Some(openid)) if openid.is_for_another(&hint.sub) => {
+                Err(Reason::IdTokenHintAgainstClaims)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

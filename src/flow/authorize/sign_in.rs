@@ -8,8 +8,7 @@ use crate::client::Client;
 use crate::error::Reason;
 use crate::flow::redirect::ErrorAnswer;
 use crate::grant::{Login, Subject};
-use crate::issuance::Rules;
-use crate::openid::OpenId;
+use crate::issuance::{Issuance, Rules};
 
 /// Why the user is sent to the login page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,8 +29,9 @@ pub enum LoginReason {
     SelectAccount,
     /// `prompt=create`: show the sign-up page first.
     SignUp,
-    /// The client expects the user of its `id_token_hint`, but another one is signed in: let the user sign in
-    /// as that user. A sign-in as the same wrong user ends the request.
+    /// The client expects the user of its `id_token_hint`, or of the `sub` in the parameter `claims`, but
+    /// another one is signed in: let the user sign in as that user. A sign-in as the same wrong user ends the
+    /// request.
     OtherUser,
 }
 
@@ -100,7 +100,7 @@ impl AwaitLogin {
     pub(super) fn because(
         &self,
         login: &Login,
-        openid: Option<&OpenId>,
+        issuance: &Issuance,
         now: DateTime<Utc>,
         rules: &Rules,
     ) -> Option<LoginReason> {
@@ -111,9 +111,12 @@ impl AwaitLogin {
         let age = now - authentication.auth_time;
         let is_stale = requested.max_age.is_some_and(|max| age > TimeDelta::seconds(max.into()));
         let acr = authentication.acr.as_deref();
-        let is_unmet = openid.map_or_else(|| requested.is_unmet_by(acr), |openid| openid.is_unmet_by(acr));
+        let is_unmet = match issuance.openid.as_deref() {
+            Some(openid) => openid.is_unmet_by(acr),
+            None => requested.is_unmet_by(acr),
+        };
         [
-            (self.is_for_another(login.subject(), rules), LoginReason::OtherUser),
+            (self.is_for_another(issuance, rules), LoginReason::OtherUser),
             (wants(Prompt::Create), LoginReason::SignUp),
             (wants(Prompt::SelectAccount) && !self.account_chosen, LoginReason::SelectAccount),
             (wants(Prompt::Login), LoginReason::PromptLogin),

@@ -75,6 +75,19 @@ async fn oi_33_no_answer_is_for_another_user_than_the_hints() {
 }
 
 #[tokio::test]
+async fn oi_34_a_hint_and_claims_name_the_same_user() {
+    let host = SigningOut::new();
+    let of_alice = host.tokens("rp", "openid", "s").await.text("id_token");
+    let bob = ("claims", r#"{"id_token":{"sub":{"value":"bob"}}}"#);
+    for login in [host.alice("s"), host.bob("b")] {
+        assert_eq!(refused(&host, &of_alice, &[bob], login).await, "invalid_request");
+        assert_eq!(host.provider.fixture.log.last_reason(), Some(Reason::IdTokenHintAgainstClaims));
+    }
+    let alice = ("claims", r#"{"id_token":{"sub":{"value":"alice"}}}"#);
+    assert!(matches!(asked(&host, &of_alice, &[alice], host.alice("s")).await, SignedIn::Consent(_)));
+}
+
+#[tokio::test]
 async fn a_hint_of_plain_oauth_is_ignored() {
     let host = SigningOut::new();
     let mut query = code_query("rp", "read");

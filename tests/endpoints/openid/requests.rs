@@ -1,8 +1,11 @@
 //! Authorization requests with the scope `openid` (OpenID Connect Core section 3.1.2).
 
+use std::time::Duration;
+
 use grantor::client::{ClientJwts, RequestObjects};
 use grantor::{
-    Client, GrantType, LoginRequired, MemoryStore, Profile, Reason, Request, ResponseType, SignedIn,
+    Client, Clock as _, GrantType, Login, LoginReason, LoginRequired, MemoryStore, Profile, Reason, Request,
+    ResponseType, SignedIn,
 };
 use serde_json::json;
 
@@ -116,13 +119,31 @@ async fn the_host_is_told_the_acr_of_the_claims_or_else_acr_values_or_else_those
 #[tokio::test]
 async fn oi_34_an_answer_is_for_the_user_that_the_claims_name_or_for_nobody() {
     let provider = Provider::new();
-    for (user, good) in [("alice", true), ("bob", false)] {
-        let claims = format!(r#"{{"id_token":{{"sub":{{"value":"{user}"}}}}}}"#);
-        let answer = provider.ask("other", "openid", &[("claims", &claims)], provider.fixture.alice()).await;
-        assert_eq!(answer.location_parameter("code").is_some(), good);
-        let error = answer.location_parameter("error");
-        assert_eq!(error.as_deref(), Some("login_required").filter(|_| !good));
+    let fixture = &provider.fixture;
+    let before = fixture.alice();
+    fixture.clock.advance(Duration::from_secs(60));
+    let claims = r#"{"id_token":{"sub":{"value":"bob"}}}"#;
+    let query = [code_query("other", "openid"), vec![("claims", claims)]].concat();
+    let since = fixture.clock.now();
+    let asked = |query: Vec<(&'static str, &'static str)>, login: Login| async move {
+        let ask = fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
+        ask.seen(since).signed_in(login).await
+    };
+    let error = |answered| match answered {
+        SignedIn::Answered(response) => Answer(response).location_parameter("error").unwrap(),
+        SignedIn::Consent(_) | SignedIn::Reauthenticate(_) => panic!("no answer"),
+    };
+    let silent = [query.clone(), vec![("prompt", "none")]].concat();
+    assert_eq!(error(asked(silent, before.clone()).await), "login_required");
+    match asked(query.clone(), before).await {
+        SignedIn::Reauthenticate(login) => assert_eq!(login.because(), LoginReason::OtherUser),
+        SignedIn::Consent(_) | SignedIn::Answered(_) => panic!("no login"),
     }
+    fixture.clock.advance(Duration::from_secs(60));
+    let again = asked(query.clone(), fixture.alice()).await;
+    assert_eq!(error(again), "login_required", "the same user came back");
+    let bob = Login::new("bob", fixture.clock.now());
+    assert!(asked(query, bob).await.consent().is_some());
 }
 
 #[tokio::test]
