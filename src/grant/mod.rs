@@ -283,6 +283,20 @@ impl Grant {
         self.openid()?.session.as_ref()?.kept_until
     }
 
+    /// The time until which the record is kept so that a logout of this session finds its client.
+    pub(crate) fn kept_for_logout_of(&self, session: SessionId) -> Option<DateTime<Utc>> {
+        self.kept_for_logout().filter(|_| self.session() == Some(session) && self.has_id_token())
+    }
+
+    /// Whether its client got an `id_token`, or may have got one concurrently.
+    fn has_id_token(&self) -> bool {
+        match &self.stage {
+            Stage::Live(_) | Stage::Ended(_) => true,
+            Stage::Offered(offer) => offer.beside.is_some(),
+            Stage::Pushed(_) | Stage::Waiting(_) => false,
+        }
+    }
+
     /// The same grant, after its session has ended.
     pub(crate) fn without_session(mut self) -> Self {
         if self.session().is_some() {
@@ -361,13 +375,7 @@ impl Grant {
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
         let expires = self.stage.lifetime().expires();
-        let has_id_token = match &self.stage {
-            // Its client got an `id_token`, or may have got one concurrently.
-            Stage::Live(_) | Stage::Ended(_) => true,
-            Stage::Offered(offer) => offer.beside.is_some(),
-            Stage::Pushed(_) | Stage::Waiting(_) => false,
-        };
-        let kept = self.kept_for_logout().filter(|_| has_id_token);
+        let kept = self.kept_for_logout().filter(|_| self.has_id_token());
         kept.map_or(expires, |kept| expires.max(kept))
     }
 

@@ -18,7 +18,8 @@ use crate::client::Client;
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     /// A client with a logout URI has its own session, which outlives its tokens. The record of the grant is
-    /// kept for that long, so that the client can be notified.
+    /// kept for that long, so that the client can be notified; `None` also if another record of the same
+    /// session is.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub(crate) kept_until: Option<DateTime<Utc>>,
 }

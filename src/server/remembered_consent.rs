@@ -8,7 +8,7 @@ use crate::base::Scope;
 use crate::error::Fault;
 use crate::flow::authorize::{AwaitConsent, Remembered};
 use crate::http::Response;
-use crate::store::{Filter, Page};
+use crate::store::{Filter, Page, Record};
 
 /// The outcome of a consent without a page.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Consent {
         let by_store = match self.remembered {
             Remembered::Yes => Ok(Remembered::Yes),
             known @ (Remembered::No | Remembered::ButOffline) => {
-                self.server.remembers(&self.state).await.map(|found| found.max(known))
+                self.server.remembers(&mut self.state).await.map(|found| found.max(known))
             }
         };
         match by_store {
@@ -122,18 +122,27 @@ impl Consent {
 
 impl AuthorizationServer {
     /// How much of a request a live grant of this user covers.
-    async fn remembers(&self, state: &AwaitConsent) -> Result<Remembered, Fault> {
+    ///
+    /// A client that renews silently would leave a record for each time, and among those the live ones would
+    /// not be found any more. So a new one is not kept for the logout if another one of its session is.
+    async fn remembers(&self, state: &mut AwaitConsent) -> Result<Remembered, Fault> {
         let filter = Filter::pair(state.subject().clone(), state.client().id().clone());
         let (mut page, mut best) = (Page::first(SLICE), Remembered::No);
+        let mut is_to_keep = state.is_kept_for_logout();
         for _ in 0..PAGES {
             let listing = self.page(&filter, page).await?;
             let now = self.now();
-            let found = listing.records.iter().map(|record| state.remembered_in(record.grant(), now));
-            best = found.max().unwrap_or(best).max(best);
+            for grant in listing.records.iter().map(Record::grant) {
+                best = best.max(state.remembered_in(grant, now));
+                is_to_keep &= !state.is_kept_by(grant, now);
+            }
             match listing.next {
-                Some(last) if best != Remembered::Yes => page = page.after(last),
+                Some(last) if best != Remembered::Yes || is_to_keep => page = page.after(last),
                 Some(_) | None => break,
             }
+        }
+        if !is_to_keep {
+            state.without_own_record();
         }
         Ok(best)
     }

@@ -8,7 +8,7 @@ use crate::base::{Scope, Subject};
 use crate::error::Fault;
 use crate::flow::redirect::ErrorAnswer;
 use crate::grant::Grant;
-use crate::openid::{OFFLINE_ACCESS, OpenId};
+use crate::openid::{OFFLINE_ACCESS, OpenId, Session};
 
 /// How much of a request was granted before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +64,34 @@ impl AwaitConsent {
             true if self.scope().contains(OFFLINE_ACCESS) && !has(OFFLINE_ACCESS) => Remembered::ButOffline,
             true => Remembered::Yes,
         }
+    }
+
+    /// Whether the record of the new grant would be kept for a logout.
+    pub(crate) fn is_kept_for_logout(&self) -> bool {
+        self.session().is_some_and(|session| session.kept_until.is_some())
+    }
+
+    /// Whether this record is kept for the same session and client, and for half as long or longer. Then that
+    /// of the new grant need not be: the session began before both. The half is for a host whose sessions
+    /// last longer than it said because their users come back.
+    pub(crate) fn is_kept_by(&self, grant: &Grant, now: DateTime<Utc>) -> bool {
+        let Some((session, own)) = self.session().and_then(|own| Some((own.id, own.kept_until?))) else {
+            return false;
+        };
+        let kept = grant.kept_for_logout_of(session).filter(|_| grant.client() == self.client().id());
+        kept.is_some_and(|kept| (own - now) / 2 <= kept - now)
+    }
+
+    /// The record of the new grant is not kept for a logout, because another one is.
+    pub(crate) fn without_own_record(&mut self) {
+        let session = self.issuance.openid_mut().and_then(|openid| openid.session.as_mut());
+        if let Some(session) = session {
+            session.kept_until = None;
+        }
+    }
+
+    fn session(&self) -> Option<&Session> {
+        self.issuance.openid.as_ref()?.session.as_deref()
     }
 
     /// Leaves `offline_access` out.

@@ -72,7 +72,7 @@ impl Sessions {
 
     /// How long a session of yours can last; 30 days. During that time, even after its tokens have expired,
     /// the server remembers which clients to notify of its end: a client that has a logout URI costs one
-    /// small record for each sign-in.
+    /// small record for each sign-in, and two or three for all silent renewals in one session.
     pub fn longest(mut self, longest: Duration) -> Self {
         self.longest = longest;
         self

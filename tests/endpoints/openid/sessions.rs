@@ -4,14 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::audit::EventKind;
+use grantor::outbound::OutboundResponse;
 use grantor::server::{ConfigError, Sessions};
 use grantor::store::{Filter, Page, TokenStore as _};
-use grantor::{AuthorizationServer, HostError, MemoryRegistry, MemoryStore, Policy, SessionId};
+use grantor::{
+    AuthorizationServer, Client, GrantType, HostError, MemoryRegistry, MemoryStore, Policy, Request,
+    SessionId, Unasked,
+};
 use serde_json::{Value, json};
 
 use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::provider::Provider;
-use crate::support::signing_out::{SigningOut, hearers, sessions};
+use crate::support::scripted::Scripted;
+use crate::support::signing_out::{SigningOut, hearers, hearing, sessions};
+use crate::support::{Answer, CALLBACK, SECRET, code_query, encode};
 
 async fn sid(host: &SigningOut, client: &str, session: &str) -> String {
     let answer = host.tokens(client, "openid", session).await;
@@ -147,6 +153,35 @@ async fn a_record_that_is_kept_for_a_logout_goes_when_no_session_can_last_any_mo
     fixture.clock.advance(Duration::from_secs(2 * 60 * 60));
     fixture.server.sweep().await.unwrap();
     assert_eq!(fixture.count().await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_renews_silently_leaves_few_records_and_is_told_of_the_logout() {
+    let spa = Client::builder("spa").metadata(serde_json::from_value(hearing("spa")).unwrap());
+    let spa = spa.redirect_uri(CALLBACK).grant_types([GrantType::AuthorizationCode]).secret(SECRET);
+    let web = Scripted::by(|_| Ok(OutboundResponse::new(200, "")));
+    let own = sessions(&web).longest(Duration::from_secs(2 * 60 * 60));
+    let provider = Provider::with(vec![spa.build().unwrap()], |builder| builder.sessions(own));
+    let fixture = &provider.fixture;
+    let alice = || fixture.alice().with_session(SessionId::new("s"));
+    let answer = provider.ask("spa", "openid", &[], alice()).await;
+    fixture.redeem("spa", &answer.location_parameter("code").unwrap()).await;
+    let query = [code_query("spa", "openid"), vec![("prompt", "none")]].concat();
+    // Six hours: a session that the host prolongs for as long as its user comes back.
+    for _ in 0..72 {
+        fixture.clock.advance(Duration::from_secs(5 * 60));
+        let ask = fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
+        let consent = ask.signed_in(alice()).await.consent().unwrap();
+        let Unasked::Answered(response) = consent.approve_remembered().await else { panic!("a page") };
+        let code = Answer(response).location_parameter("code").expect("a code");
+        assert_eq!(fixture.redeem("spa", &code).await.status(), 200);
+        fixture.server.sweep().await.unwrap();
+        assert!(fixture.count().await <= 6, "{}", fixture.count().await);
+    }
+    fixture.clock.advance(Duration::from_secs(50 * 60));
+    fixture.server.sweep().await.unwrap();
+    fixture.server.end_session(&SessionId::new("s")).await.unwrap();
+    assert_eq!(web.asked().len(), 1, "its tokens have expired, and it is told");
 }
 
 #[tokio::test]
