@@ -24,7 +24,7 @@ use crate::forms::{PostedBy, graphic, local_path, see_other};
 use crate::login::sign_in_for;
 use crate::pages::{Page, leads_to_an_application};
 use crate::session::{BY_PIN, Session, Visitor};
-use crate::step_up;
+use crate::step_up::{self, Pin};
 
 /// `GET /authorize`, and `POST` for the same request as a form (RFC 6749 section 3.1).
 pub(crate) async fn authorize(State(app): State<App>, visitor: Visitor, request: HttpRequest) -> Response {
@@ -133,7 +133,8 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
             LoginRequired::Answered(answer) => answer.into_response(),
         });
     };
-    match ask.signed_in(by.login()).await {
+    let login = by.login_for(ask.requested().acr_values());
+    match ask.signed_in(login).await {
         grantor::SignedIn::Consent(consent) if consent.prompt_none() => {
             match consent.approve_remembered().await {
                 Unasked::Answered(answer) => Err(answer.into_response()),
@@ -143,7 +144,7 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
         grantor::SignedIn::Consent(consent) => {
             let wished = by.user.has_pin() && wishes_for_pin(&consent, by.acr);
             match wished && session.is_some_and(|session| session.offer_pin(&key, since)) {
-                true => Err(to_pin(app, session, request, since)),
+                true => Err(to_pin(app, session, request, since, Pin::Optional)),
                 false => Ok(consent),
             }
         }
@@ -153,7 +154,7 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
             | LoginReason::SelectAccount
             | LoginReason::OtherUser => to_login(app, session, request, &login),
             LoginReason::StepUp if by.user.has_pin() && login.acr_values().any(|acr| acr == BY_PIN) => {
-                to_pin(app, session, request, since)
+                to_pin(app, session, request, since, Pin::Required)
             }
             // This server has no page for it.
             _ => login.cannot().await.into_response(),
@@ -175,11 +176,14 @@ fn to_login(app: &App, session: Option<&Session>, request: &Request, login: &Sho
 }
 
 /// Redirects to the second page of the sign-in.
-fn to_pin(app: &App, session: Option<&Session>, request: &Request, since: DateTime<Utc>) -> Response {
-    go(app, session, request, since, |back| {
-        let query = serde_urlencoded::to_string([("return_to", back)]).unwrap_or_default();
-        see_other(&format!("{}?{query}", app.site.path(step_up::PATH)))
-    })
+fn to_pin(
+    app: &App,
+    session: Option<&Session>,
+    request: &Request,
+    since: DateTime<Utc>,
+    pin: Pin,
+) -> Response {
+    go(app, session, request, since, |back| step_up::to_pin(app, back, pin))
 }
 
 fn go(

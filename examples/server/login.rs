@@ -149,6 +149,11 @@ pub(crate) fn sign_in_first(app: &App, path: &str) -> Response {
     to_login(app, &[("return_to", path)])
 }
 
+/// The same for a user whose session ended because of wrong PINs.
+pub(crate) fn sign_in_after_wrong_pins(app: &App, path: &str) -> Response {
+    to_login(app, &[("return_to", path), ("because", "pin")])
+}
+
 /// The same for the user of an application: the page says why to sign in, and fills in the application's
 /// login hint.
 pub(crate) fn sign_in_for(app: &App, path: &str, login: &ShowLogin) -> Response {
@@ -168,12 +173,13 @@ pub(crate) fn sign_in_for(app: &App, path: &str, login: &ShowLogin) -> Response 
     to_login(app, &query)
 }
 
-/// Why a signed-in user has to sign in again.
-const REASONS: [(&str, &str); 4] = [
+/// Why a user who was signed in has to sign in again.
+const REASONS: [(&str, &str); 5] = [
     ("stale", "You signed in too long ago for this application."),
     ("prompt", "This application wants you to sign in again."),
     ("other", "This application knows you by another account. Sign in with that one."),
     ("account", "Sign in with the account that you want to use."),
+    ("pin", "The PIN was wrong too often, so you are signed out."),
 ];
 
 /// In characters.

@@ -265,8 +265,22 @@ fn random_name() -> Arc<str> {
 impl SignedIn {
     /// The sign-in as grantor's type.
     pub(crate) fn login(&self) -> Login {
+        self.login_as(self.acr)
+    }
+
+    /// The same for an application that wants one of these classes. A sign-in with a PIN began with a
+    /// password, so it is of that class, too.
+    pub(crate) fn login_for<'a>(&self, wanted: impl Iterator<Item = &'a str>) -> Login {
+        let wanted: Vec<&str> = wanted.collect();
+        match wanted.contains(&BY_PASSWORD) && !wanted.contains(&self.acr) {
+            true => self.login_as(BY_PASSWORD),
+            false => self.login(),
+        }
+    }
+
+    fn login_as(&self, acr: &str) -> Login {
         let methods: &[&str] = if self.acr == BY_PIN { &["pwd", "pin", "mfa"] } else { &["pwd"] };
-        let login = Login::new(self.user.sub.as_str(), self.since).with_acr(self.acr);
+        let login = Login::new(self.user.sub.as_str(), self.since).with_acr(acr);
         login.with_amr(methods.iter().copied()).with_session(self.session_id())
     }
 

@@ -258,10 +258,14 @@ fn follow(browser: &mut Browser<'_>, path: &str) -> (String, Answer) {
 
 /// Fills in a sign-in page that is shown, of either kind.
 fn submit(browser: &mut Browser<'_>, page: &Answer, path: &str, typed: &[(&str, &str)]) -> String {
-    let (csrf, return_to) = (page.hidden("csrf"), page.hidden("return_to"));
-    let form = [&[("csrf", csrf.as_str()), ("return_to", &return_to)], typed].concat();
-    let answer = browser.post(path, &form);
+    let answer = post(browser, page, path, typed);
     answer.header("location").unwrap_or_else(|| panic!("{}", answer.body)).to_owned()
+}
+
+/// The same, if the answer may be a page.
+fn post(browser: &mut Browser<'_>, page: &Answer, path: &str, typed: &[(&str, &str)]) -> Answer {
+    let (csrf, return_to) = (page.hidden("csrf"), page.hidden("return_to"));
+    browser.post(path, &[&[("csrf", csrf.as_str()), ("return_to", &return_to)], typed].concat())
 }
 
 const ALICE: [(&str, &str); 2] = [("username", "alice"), ("password", "wonderland")];
@@ -326,8 +330,10 @@ fn ft_29_a_stronger_sign_in_is_a_second_page() {
         let error = answer.location_parameter("error");
         assert_eq!(error.as_deref(), Some("unmet_authentication_requirements"), "{acr}");
     }
-    let weak = alice.get(&format!("/authorize?{}&acr_values=1", query("conf")));
-    assert!(weak.header("location").unwrap().starts_with("/consent?"), "a password is enough for this one");
+    for (who, mut browser) in [("with a password", alice), ("with a PIN, too", carol)] {
+        let weak = browser.get(&format!("/authorize?{}&acr_values=1", query("conf")));
+        assert!(weak.header("location").unwrap().starts_with("/consent?"), "{who}");
+    }
 }
 
 #[test]
@@ -342,7 +348,12 @@ fn ft_29_a_wish_for_a_stronger_sign_in_offers_the_second_page_once() {
         carol.post_as_conf("/introspect", &[("token", token)])["acr"].clone()
     };
     let mut carol = server.signed_in("carol", "sesame");
-    assert!(follow(&mut carol, &at_authorize).0.starts_with("/login/pin?"));
+    let (at, page) = follow(&mut carol, &at_authorize);
+    assert!(at.starts_with("/login/pin?"));
+    let wrong = post(&mut carol, &page, "/login/pin", &[("pin", "0000"), ("optional", "yes")]);
+    for page in [page, wrong] {
+        assert!(page.body.contains("Continue without a PIN"), "{}", page.body);
+    }
     assert!(follow(&mut carol, &at_authorize).0.starts_with("/consent?"), "once is enough for a wish");
     assert_eq!(approved(&mut carol), "1");
 
@@ -351,6 +362,10 @@ fn ft_29_a_wish_for_a_stronger_sign_in_offers_the_second_page_once() {
     let back = submit(&mut carol, &page, "/login/pin", &[("pin", "4711")]);
     assert!(follow(&mut carol, &back).0.starts_with("/consent?"));
     assert_eq!(approved(&mut carol), "2");
+    let claims = [("claims", r#"{"id_token":{"acr":{"essential":true,"values":["1"]}}}"#)];
+    let request = encode(&[code_query("conf", "openid read"), claims.to_vec()].concat());
+    let (at, _) = follow(&mut carol, &format!("/authorize?{request}"));
+    assert!(at.starts_with("/consent?"), "a PIN comes after a password: {at}");
 
     // A sign-in that is enough, and a user without a PIN.
     for (user, password, acr) in
@@ -367,9 +382,14 @@ fn ft_29_wrong_pins_end_the_session() {
     let mut carol = server.signed_in("carol", "sesame");
     let page = carol.get("/login/pin?return_to=%2F");
     let csrf = page.hidden("csrf");
-    for _ in 0..5 {
-        carol.post("/login/pin", &[("csrf", &csrf), ("pin", "1234")]);
+    for _ in 0..4 {
+        let wrong = carol.post("/login/pin", &[("csrf", &csrf), ("pin", "1234")]);
+        assert!(wrong.element("login-message").is_some());
     }
+    let over = carol.post("/login/pin", &[("csrf", &csrf), ("pin", "1234"), ("return_to", "/applications")]);
+    let (at, page) = follow(&mut carol, over.header("location").unwrap());
+    assert_eq!(at, "/login?return_to=%2Fapplications&because=pin");
+    assert!(page.element("login-reason").is_some());
     let right = carol.post("/login/pin", &[("csrf", &csrf), ("pin", "4711")]);
     assert_eq!(right.status, 403);
     assert!(carol.get("/account/grants").header("location").unwrap().starts_with("/login?"));
