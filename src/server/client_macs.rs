@@ -38,15 +38,14 @@ impl AuthorizationServer {
     }
 
     /// The claims of an `id_token_hint` with a MAC by an unexpired secret of the client that it names. That
-    /// client could have made it, so it proves only what the client claims.
+    /// client could have made it, so it proves only what the client claims. As with a signature, the algorithm
+    /// that the client has now does not matter: it may have changed since.
     pub(super) async fn hint_with_mac(&self, hint: &str) -> Result<Option<String>, Refusal> {
         let Some(macs) = self.client_macs() else { return Ok(None) };
         let Some(id) = macs.claimed_client(hint, HintClaims::TYPE) else { return Ok(None) };
         // Looked up only in the registry: a client with a metadata document has no secret, and a hint must
         // not cause a fetch.
-        let found = self.find_any_client(&ClientId::new(id)).await?;
-        let found = found.filter(|own| self.rules().id_token_algorithm(own) == ResponseAlgorithm::Hs256);
-        let Some(client) = found else { return Ok(None) };
+        let Some(client) = self.find_any_client(&ClientId::new(id)).await? else { return Ok(None) };
         Ok(macs.verify(hint, HintClaims::TYPE, &self.open_secrets(&client)?))
     }
 
