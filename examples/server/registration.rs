@@ -51,21 +51,21 @@ impl Reader {
         const PLACE: &str = "registration";
         let mut table: Table = self.take(file, PLACE)?;
         let mode: Option<Mode> = self.must(&mut table, PLACE, "mode");
-        let tokens: Vec<toml::Value> = self.may(&mut table, PLACE, "tokens").unwrap_or_default();
-        let place = format!("{PLACE}.tokens");
-        let tokens: Vec<String> = tokens.into_iter().filter_map(|token| self.secret(&place, token)).collect();
-        let read = SelfRegistration {
-            scopes: self.may(&mut table, PLACE, "scopes"),
-            grants: self.may(&mut table, PLACE, "grants"),
-            localhost_any_port: self.may(&mut table, PLACE, "localhost_any_port").unwrap_or(false),
-            tokens,
+        let tokens = match table.contains_key("tokens") {
+            true => self.secrets(&mut table, PLACE, "tokens"),
+            false => Some(Vec::new()),
         };
+        let scopes = self.may(&mut table, PLACE, "scopes");
+        let grants = self.may(&mut table, PLACE, "grants");
+        let localhost_any_port = self.may(&mut table, PLACE, "localhost_any_port").unwrap_or(false);
         self.nothing_left(&table, PLACE, "mode, tokens, scopes, grants, localhost_any_port");
-        match (mode?, read.tokens.is_empty()) {
-            (Mode::Token, true) => self.mistakes.push("registration: mode token needs tokens".to_owned()),
-            (Mode::Open, false) => self.mistakes.push("registration: mode open has no tokens".to_owned()),
-            (Mode::Token, false) | (Mode::Open, true) => {}
+        match (mode?, tokens.as_deref()) {
+            (Mode::Token, Some([])) => self.mistakes.push("registration: mode token needs tokens".to_owned()),
+            (Mode::Open, Some([_, ..])) => {
+                self.mistakes.push("registration: mode open has no tokens".to_owned());
+            }
+            (Mode::Token, Some([_, ..])) | (Mode::Open, Some([])) | (_, None) => {}
         }
-        Some(read)
+        Some(SelfRegistration { tokens: tokens.unwrap_or_default(), scopes, grants, localhost_any_port })
     }
 }

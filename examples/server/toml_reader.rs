@@ -46,6 +46,21 @@ impl Reader {
         self.decode(&format!("{place}.{key}"), value)
     }
 
+    /// The secrets of a list in an entry, if it is present. Mistakes never repeat a value.
+    pub(crate) fn secrets(&mut self, entry: &mut Table, place: &str, key: &str) -> Option<Vec<String>> {
+        let place = format!("{place}.{key}");
+        match entry.remove(key)? {
+            Value::Array(list) => {
+                let read: Vec<_> = list.into_iter().map(|value| self.secret(&place, value)).collect();
+                read.into_iter().collect()
+            }
+            _ => {
+                self.mistakes.push(format!("{place} must be a list of strings, in brackets"));
+                None
+            }
+        }
+    }
+
     /// Reads a secret. Mistakes never repeat its value.
     pub(crate) fn secret(&mut self, place: &str, value: Value) -> Option<String> {
         match value {
@@ -105,6 +120,14 @@ pub(crate) fn syntax_error(text: &str, error: &toml::de::Error) -> String {
     format!("line {line}: {}", one_line(error))
 }
 
+/// A value of the wrong type is not repeated: it may be a secret that is in the wrong place.
 fn one_line(error: &toml::de::Error) -> String {
-    error.message().split_whitespace().collect::<Vec<_>>().join(" ")
+    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    match (message.strip_prefix("invalid type: "), message.rsplit_once(", expected ")) {
+        (Some(found), Some((_, expected))) => {
+            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end_matches([' ', ',']);
+            format!("invalid type: {kind}, expected {expected}")
+        }
+        _ => message,
+    }
 }

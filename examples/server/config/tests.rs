@@ -138,6 +138,26 @@ fn a_mistake_repeats_no_secret() {
 }
 
 #[test]
+fn a_secret_in_the_place_of_a_table_or_a_list_is_not_repeated() {
+    let head = "listen = \"127.0.0.1:0\"\n";
+    let registered = format!("{head}[registration]\nmode = \"token\"\ntokens = \"THE-SECRET\"");
+    assert_eq!(mistakes(&registered), ["registration.tokens must be a list of strings, in brackets"]);
+    for key in
+        ["registration", "openid", "dpop", "users", "clients", "scopes", "trusted_proxies", "lifetimes"]
+    {
+        let found = mistakes(&format!("{head}{key} = \"THE, \\\"SECRET\""));
+        let is_named = found.iter().any(|line| line.starts_with(&format!("{key}: invalid type: string, ")));
+        assert!(is_named && !found.join("").contains("SECRET"), "{found:?}");
+    }
+    for line in
+        ["sealing_key = THE-SECRET", "sealing_key = \"THE-SECRET", "[openid]\npairwise_secret = THE-SECRET"]
+    {
+        let found = mistakes(&format!("{head}{line}"));
+        assert!(!found.is_empty() && !found.join("").contains("SECRET"), "{found:?}");
+    }
+}
+
+#[test]
 fn the_terms_of_registration_are_checked_with_the_rest() {
     let listen = "listen = \"127.0.0.1:0\"\nscopes = [\"read\"]\n[registration]\n";
     for good in ["mode = \"open\"", "mode = \"token\"\ntokens = [\"t\"]\nscopes = [\"read\"]"] {
