@@ -314,7 +314,39 @@ def forwarded(form, verified):
             f'verified_field = "X-SSL-Client-Verify"\nverified_value = "{verified}"\n')
 
 
+def shipped_nginx():
+    """The nginx.conf of the example server, with other addresses, and requests as large as the server takes them."""
+    inner, outer = free_port(), free_port()
+    server, _ = start_server("shipped", f'issuer = "http://127.0.0.1:{outer}"\nlisten = "127.0.0.1:{inner}"\ntrusted_proxies = ["127.0.0.1"]',
+                             '[[clients]]\nclient_id = "web"\nclient_secret = "web-secret-K7mYx2QwTz9BvRn4HcLp"\n'
+                             'redirect_uris = ["https://app.example/cb"]\n' + forwarded("nginx", "SUCCESS"))
+    shipped = (Path(__file__).parents[3] / "examples/server/nginx.conf").read_text()
+    shipped = shipped.replace("listen 80;", f"listen 127.0.0.1:{outer};").replace("server:9400", f"127.0.0.1:{inner}")
+    (WORK / "shipped.conf").write_text(f"""
+daemon off; pid nginx.pid; error_log stderr; worker_processes 1;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    {shipped}
+}}
+""")
+    front = Running("nginx", "-p", str(WORK), "-e", "stderr", "-c", "shipped.conf", port=outer)
+    start = (f"http://127.0.0.1:{outer}/authorize?response_type=code&client_id=web&redirect_uri=https%3A%2F%2Fapp.example%2Fcb"
+             "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&state=")
+    for length in (10, 4_000, 15_000):
+        sign_in = subprocess.run(["curl", "-s", "-o", os.devnull, "-w", "%{http_code} %{redirect_url}", start + "%2F" * (length // 3)],
+                                 cwd=WORK, capture_output=True, text=True).stdout
+        status, url = sign_in.split(" ", 1)
+        check.equal(f"shipped nginx.conf: {length} bytes", status, "303")
+        page = subprocess.run(["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", url], cwd=WORK, capture_output=True, text=True).stdout
+        check.equal(f"shipped nginx.conf: the sign-in page after {length} bytes", page, "200")
+    front.stop()
+    server.stop()
+
+
 make_certificates()
+shipped_nginx()
 own_tls()
 fapi()
 resource_server()
