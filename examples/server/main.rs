@@ -209,16 +209,19 @@ async fn serve(
     }
 }
 
-/// Waits for SIGINT or SIGTERM; the signals are caught from this call on.
+/// Waits for SIGINT, SIGTERM or SIGHUP; the signals are caught from this call on. There is nothing to reload,
+/// so a terminal that closes, or a script that asks for it, ends the server like any other signal.
 #[cfg(unix)]
 fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
     })
 }

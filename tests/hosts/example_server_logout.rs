@@ -65,6 +65,19 @@ fn lo_19_a_server_that_stops_ends_its_sessions_and_a_later_one_claims_nothing_of
     assert!(alice.get("/logout").element("signed-out").is_some(), "without a session, there is nothing left");
 }
 
+#[test]
+fn every_signal_to_stop_ends_the_sessions_first() {
+    for signal in ["INT", "HUP"] {
+        let folder = Folder::new();
+        let first = node(&folder, "");
+        let token = token(&mut first.signed_in("alice", "wonderland"));
+        first.stop_by(signal);
+        let second = node(&folder, "");
+        let left = second.browser().post_as_conf("/introspect", &[("token", token.as_str())]);
+        assert_eq!(left["active"], false, "{signal}");
+    }
+}
+
 #[tokio::test]
 async fn lo_23_a_logout_while_the_store_fails_ends_the_grants_once_it_is_back() {
     let folder = Folder::new();

@@ -51,8 +51,13 @@ impl Server {
     }
 
     /// Asks the process to stop, as a service manager does, and waits for its end.
-    pub fn stop(mut self) {
-        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    pub fn stop(self) {
+        self.stop_by("TERM");
+    }
+
+    /// The same by another signal.
+    pub fn stop_by(mut self, signal: &str) {
+        let told = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
         assert!(told.success() && self.child.wait().unwrap().success());
     }
 
