@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::asking::Asking;
 use crate::decisions::Answered;
-use crate::forms::{PostedBy, graphic, local_path, see_other};
+use crate::forms::{PostedBy, graphic, lead_to, local_path, see_other, too_long};
 use crate::login::sign_in_for;
 use crate::pages::{Page, leads_to_an_application};
 use crate::session::{BY_PIN, Session, Visitor};
@@ -30,7 +30,7 @@ use crate::step_up::{self, Pin};
 pub(crate) async fn authorize(State(app): State<App>, visitor: Visitor, request: HttpRequest) -> Response {
     let request = read(request).await;
     match check(&app, visitor.session(), &request).await {
-        Ok(_) => see_other(&in_a_path(&app, "/consent", &request)),
+        Ok(_) => lead_to(&app, &in_a_path(&app, "/consent", &request)),
         Err(response) => response,
     }
 }
@@ -45,6 +45,7 @@ pub(crate) async fn ask(
 ) -> Response {
     let request = from(peer, query.unwrap_or_default());
     match (check(&app, visitor.session(), &request).await, visitor.session()) {
+        (Ok(_), _) if local_path(&in_a_path(&app, "/authorize", &request)).is_none() => too_long(&app),
         (Ok(consent), Some(session)) => show(&app, session, &consent, &request),
         (Ok(_), None) => see_other(&in_a_path(&app, "/authorize", &request)),
         (Err(response), _) => response,

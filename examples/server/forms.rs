@@ -132,6 +132,18 @@ pub(crate) fn see_other(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
+/// A 303 to a page of this server with the parameters of an application's request, or a page that says that
+/// they are too long.
+pub(crate) fn lead_to(app: &App, path: &str) -> Response {
+    local_path(path).map_or_else(|| too_long(app), see_other)
+}
+
+/// The page for a request whose parameters none of our pages can keep.
+pub(crate) fn too_long(app: &App) -> Response {
+    let sentence = "The request is too long to be kept while a page is shown.";
+    app.pages.oauth_error(StatusCode::BAD_REQUEST, "invalid_request", sentence)
+}
+
 /// A path from a request, if it leads to a page of this server and nowhere else.
 ///
 /// Browsers treat `//host` and `/\host` as another host, and ignore tabs and line breaks.

@@ -4,18 +4,19 @@
 //! cookie only with the `GET`, so such a form is redirected to a `GET`. The forms of our own pages carry this
 //! session's token.
 
+use axum::body::HttpBody as _;
 use axum::extract::{RawQuery, Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use grantor::adapter::axum::read;
 use grantor::audit::Endpoint;
-use grantor::http::Request;
+use grantor::http::{MAX_BODY, Request};
 use grantor::{LogoutEnd, LogoutQuestion, LogoutStep};
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, not_found};
 use crate::ended_sessions::{end_session, try_again};
-use crate::forms::{graphic, is_form, see_other};
+use crate::forms::{graphic, is_form, lead_to, see_other};
 use crate::login::ReturnTo;
 use crate::pages::{Page, leads_to_an_application};
 use crate::session::{Session, SignedIn, Visitor};
@@ -49,11 +50,18 @@ pub(crate) async fn answer(State(app): State<App>, request: HttpRequest) -> Resp
     }
     let session = app.sessions.find(request.headers());
     let is_unknown = app.sessions.is_unknown(request.headers());
+    let has_body = !request.body().is_end_stream();
     let request = read(request).await;
+    if has_body && request.body.is_empty() {
+        return app.pages.problem(StatusCode::REQUEST_TIMEOUT, "The form did not arrive.");
+    }
+    if request.body.len() > MAX_BODY {
+        return app.pages.problem(StatusCode::PAYLOAD_TOO_LARGE, "This form is too large.");
+    }
     let posted: Posted = serde_urlencoded::from_bytes(&request.body).unwrap_or_default();
     let Some(csrf) = posted.csrf else {
         let body = String::from_utf8_lossy(&request.body);
-        return see_other(&format!("{}?{}", app.site.path("/logout"), graphic(&body)));
+        return lead_to(&app, &format!("{}?{}", app.site.path("/logout"), graphic(&body)));
     };
     let session = match session {
         Some(session) if session.wrote(&csrf) => session,

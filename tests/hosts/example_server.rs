@@ -441,6 +441,23 @@ fn ft_38_one_consent_page_is_one_decision() {
 }
 
 #[test]
+fn a_request_that_no_page_can_keep_is_told_so_before_any_page() {
+    let server = Server::start("");
+    let long = format!("{}&more={}", query("conf"), "%2F".repeat(5_400));
+    for mut browser in [server.browser(), server.signed_in("alice", "wonderland")] {
+        for path in ["/authorize", "/consent"] {
+            let page = browser.get(&format!("{path}?{long}"));
+            assert_eq!((page.status, page.header("location")), (400, None), "{path}");
+            assert!(page.body.contains("The request is too long to be kept"), "{}", page.body);
+        }
+    }
+    let fits = format!("{}&more={}", query("conf"), "%2F".repeat(2_600));
+    let mut alice = server.signed_in("alice", "wonderland");
+    assert!(alice.get(&format!("/authorize?{fits}")).header("location").unwrap().starts_with("/consent?"));
+    assert!(alice.decide(&fits, "approve").location_parameter("code").is_some());
+}
+
+#[test]
 fn ft_38_every_dead_end_has_a_way_onward() {
     let server = Server::start("");
     let mut alice = server.signed_in("alice", "wonderland");

@@ -114,3 +114,31 @@ async fn lo_23_a_logout_while_the_store_fails_ends_the_grants_once_it_is_back() 
         assert!(is_over);
     }
 }
+
+/// Sends the start of a form to `/logout`, and returns what comes back.
+fn half_a_form(server: &Server) -> String {
+    use std::io::{Read as _, Write as _};
+    let address = server.base.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = "content-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\nconnection: close";
+    write!(stream, "POST /logout HTTP/1.1\r\nhost: {address}\r\n{head}\r\n\r\nclient_id=").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_form_of_an_application_that_is_too_long_or_incomplete_is_a_page_and_no_redirect() {
+    let server = Server::start_with("", OPENID);
+    let mut browser = server.browser();
+    let small = browser.post("/logout", &[("state", "a")]);
+    assert_eq!((small.status, small.header("location")), (303, Some("/logout?state=a")));
+    for (length, status) in [(20_000, 400), (70_000, 413)] {
+        let page = browser.post("/logout", &[("state", &"a".repeat(length))]);
+        assert_eq!((page.status, page.header("location")), (status, None), "{length}");
+        assert!(page.body.contains("<h1>"), "{}", page.body);
+    }
+    let cut = half_a_form(&server);
+    assert!(cut.starts_with("HTTP/1.1 408 "), "{cut}");
+}
