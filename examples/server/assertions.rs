@@ -12,6 +12,7 @@ use grantor::resource::{FetchedKeys, KeySource, StaticKeys};
 use grantor::{Scope, async_trait};
 use toml::Table;
 
+use crate::config::Config;
 use crate::toml_reader::Reader;
 
 /// One issuer.
@@ -75,17 +76,41 @@ impl Reader {
 
     /// `jwks` contains the public keys; `jwks_uri` is their URL.
     fn assertion_keys(&mut self, place: &str, entry: &mut Table) -> Option<Arc<dyn KeySource>> {
+        let is_one = entry.contains_key("jwks") != entry.contains_key("jwks_uri");
         let fixed: Option<Table> = self.may(entry, place, "jwks");
         let address: Option<String> = self.may(entry, place, "jwks_uri");
         let keys: Result<Arc<dyn KeySource>, String> = match (fixed, address) {
             (Some(keys), None) => fixed_keys(&keys),
+            (None, Some(address)) if !address.starts_with("https://") => {
+                Err(format!("jwks_uri: {address:?} is not an https URL"))
+            }
             (None, Some(address)) => HttpOutbound::builder()
                 .build()
                 .map(|outbound| Arc::new(FetchedKeys::new(address, outbound)) as Arc<dyn KeySource>)
                 .map_err(|error| error.to_string()),
+            // Its mistake is known.
+            (None, None) if is_one => return None,
             _ => Err("it needs jwks or jwks_uri, and not both".to_owned()),
         };
         keys.map_err(|error| self.mistakes.push(format!("{place}: {error}"))).ok()
+    }
+}
+
+impl Reader {
+    /// Checks that the file has the scopes and the users of the issuers.
+    pub(crate) fn whole_assertions(&mut self, config: &Config) {
+        let (has_scopes, has_users) = (self.has(&["scopes", "openid"]), self.has(&["users"]));
+        for AssertionEntry { issuer, whose, .. } in &config.assertion_issuers {
+            let place = format!("assertion_issuers ({issuer})");
+            let strange = whose.scope.iter().filter(|scope| !config.has_scope(scope));
+            for scope in strange.filter(|_| has_scopes) {
+                self.mistakes.push(format!("{place}.scope: {scope:?} is not one of the scopes"));
+            }
+            let is_user = |sub: &&String| config.users.iter().any(|user| user.sub == **sub);
+            for sub in whose.subjects.values().filter(|sub| has_users && !is_user(sub)) {
+                self.mistakes.push(format!("{place}.subjects: {sub:?} is the sub of no user in this file"));
+            }
+        }
     }
 }
 
@@ -100,7 +125,7 @@ fn fixed_keys(keys: &Table) -> Result<Arc<dyn KeySource>, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
+    use super::*;
 
     const KEY: &str =
         r#"{ kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }"#;
@@ -126,6 +151,25 @@ mod tests {
             jwks = {{ keys = [{{ kty = "oct", k = "AAAA" }}] }}
             scope = "re\"ad"
             subjects = {{}}
+            [[assertion_issuers]]
+            issuer = "strange"
+            jwks_uri = "http://idp.example/jwks"
+            scope = "read"
+            subjects = {{}}
+            [[assertion_issuers]]
+            issuer = "mistyped"
+            jwks = "https://idp.example/jwks"
+            scope = "read"
+            subjects = {{}}
+            [[assertion_issuers]]
+            issuer = "unknown"
+            jwks = {{ keys = [{KEY}] }}
+            scope = "read admin openid"
+            subjects = {{ a = "b", c = "d" }}
+            [[users]]
+            username = "b"
+            password = "p"
+            sub = "b"
             "#
         ));
         let found = found.err().unwrap_or_default();
@@ -136,9 +180,14 @@ mod tests {
             "assertion_issuers 2 (both): unknown key `colour`",
             "assertion_issuers 3 (none): jwks: no key in it can verify",
             "assertion_issuers 3 (none).scope: ",
+            "assertion_issuers 4 (strange): jwks_uri: \"http://idp.example/jwks\" is not an https URL",
+            "assertion_issuers 5 (mistyped).jwks: ",
+            "assertion_issuers (unknown).scope: \"admin\" is not one of the scopes",
+            "assertion_issuers (unknown).scope: \"openid\" is not one of the scopes",
+            "assertion_issuers (unknown).subjects: \"d\" is the sub of no user",
         ] {
             assert_eq!(found.iter().filter(|line| line.contains(part)).count(), 1, "{part:?} in {found:#?}");
         }
-        assert_eq!(found.len(), 6, "{found:#?}");
+        assert_eq!(found.len(), 11, "{found:#?}");
     }
 }

@@ -3,7 +3,9 @@
 
 use grantor::client::SubjectIdentifierType;
 use grantor::openid::OPENID;
-use grantor::{AccessTokens, Algorithm, AuthMethod, ClientMetadata, Profile, ResponseAlgorithm, Scope};
+use grantor::{
+    AccessTokens, Algorithm, AuthMethod, ClientMetadata, GrantType, Profile, ResponseAlgorithm, Scope,
+};
 
 use crate::config::Config;
 use crate::openid::OpenIdSettings;
@@ -27,6 +29,11 @@ pub(crate) struct Capabilities {
     /// Of `fapi.sender`.
     binds_to_certificates: bool,
     takes_proofs: bool,
+    profile: Profile,
+    has_exchanges: bool,
+    has_assertion_issuers: bool,
+    /// The types of authorization details.
+    details: Vec<String>,
 }
 
 impl Capabilities {
@@ -44,6 +51,10 @@ impl Capabilities {
             verifies_chains: config.verifies_chains() || config.mtls_endpoint_aliases.is_some(),
             binds_to_certificates: config.fapi.binds_to_certificates(),
             takes_proofs: config.fapi.takes_proofs(),
+            profile: config.profile,
+            has_exchanges: !config.exchanges.is_empty(),
+            has_assertion_issuers: !config.assertion_issuers.is_empty(),
+            details: config.details.iter().map(|of| of.name.clone()).collect(),
         }
     }
 
@@ -52,6 +63,13 @@ impl Capabilities {
     pub(crate) fn mistakes(&self, client: &ClientMetadata) -> Vec<String> {
         let strange = client.scope.iter().flat_map(Scope::iter).filter(|scope| !self.has_scope(scope));
         let scopes = strange.map(|scope| format!("scope: {scope:?} is not one of the scopes"));
+        let grants = client.grant_types.iter().flatten();
+        let grants = grants.filter_map(|grant| Some((grant.as_str(), self.lacks(client, grant)?)));
+        let grants = grants.map(|(grant, lacks)| format!("grant_types: {grant} needs {lacks}"));
+        let details = client.authorization_details_types.iter().flatten();
+        let details = details.filter(|of| !self.details.contains(of));
+        let details = details
+            .map(|of| format!("authorization_details_types: {of:?} is no type of [[authorization_details]]"));
         // Without OpenID Connect there are no such responses, and HS256 needs no key of the server.
         let of_provider = |algorithm: Option<ResponseAlgorithm>| {
             algorithm.and_then(ResponseAlgorithm::key).filter(|_| self.is_provider)
@@ -88,13 +106,29 @@ impl Capabilities {
         ];
         let senders = senders.into_iter().flatten();
         let senders = senders.map(|(key, sender)| format!("{key}: needs {sender:?} in fapi.sender"));
-        let mistakes = scopes.chain(signed).chain(of_profile).chain(pairwise);
+        let mistakes = scopes.chain(grants).chain(details).chain(signed).chain(of_profile).chain(pairwise);
         mistakes.chain(certificates).chain(chains).chain(senders).collect()
     }
 
-    /// A provider has `openid` in any case.
     fn has_scope(&self, scope: &str) -> bool {
-        (self.is_provider && scope == OPENID) || self.scopes.iter().any(|own| own == scope)
+        is_scope_of(self.is_provider, &self.scopes, scope)
+    }
+
+    /// What the file lacks to serve this grant type. What FAPI forbids, it says itself.
+    fn lacks(&self, client: &ClientMetadata, grant: &GrantType) -> Option<&'static str> {
+        let is_fapi = client.profile.is_some_and(is_fapi) || is_fapi(self.profile);
+        let (is_served, lacks) = match grant {
+            GrantType::Implicit | GrantType::Password => {
+                (is_fapi || self.profile == Profile::Rfc6749, "profile = \"rfc6749\"")
+            }
+            GrantType::TokenExchange => (self.has_exchanges, "an entry of [[exchange]]"),
+            grant if *grant == GrantType::jwt_bearer() => {
+                (self.has_assertion_issuers, "an entry of [[assertion_issuers]]")
+            }
+            GrantType::Extension(_) => (false, "a program that has it; this server does not"),
+            _ => return None,
+        };
+        (!is_served).then_some(lacks)
     }
 
     /// Whether the client has a profile of FAPI, and anything is signed for it.
@@ -133,6 +167,21 @@ const NO_CERTIFICATES: &str =
 const NO_CHAINS: &str =
     "no chain is verified; set tls.client_authorities, or verified_field of [forwarded_certificates]";
 
+/// A provider has `openid` in any case.
+fn is_scope_of(is_provider: bool, scopes: &[String], scope: &str) -> bool {
+    (is_provider && scope == OPENID) || scopes.iter().any(|own| own == scope)
+}
+
+impl Config {
+    pub(crate) fn has_scope(&self, scope: &str) -> bool {
+        is_scope_of(self.openid.is_some(), &self.scopes, scope)
+    }
+}
+
+fn is_fapi(profile: Profile) -> bool {
+    matches!(profile, Profile::Fapi2Security | Profile::Fapi2MessageSigning)
+}
+
 fn shows_certificate(method: AuthMethod) -> bool {
     matches!(method, AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth)
 }
@@ -141,7 +190,8 @@ impl Reader {
     /// Reports clients and users of the file that could only get errors.
     pub(crate) fn whole_clients(&mut self, config: &Config) {
         let capabilities = Capabilities::of(config);
-        for client in &config.clients {
+        let is_known = self.has(&WHAT_CLIENTS_USE);
+        for client in config.clients.iter().filter(|_| is_known) {
             let id = client.id();
             let mistakes = capabilities.mistakes(client.metadata());
             self.mistakes.extend(mistakes.iter().map(|mistake| format!("clients ({id}): {mistake}")));
@@ -155,6 +205,24 @@ impl Reader {
         }
     }
 }
+
+/// The keys of the file that decide what clients can use.
+const WHAT_CLIENTS_USE: [&str; 14] = [
+    "profile",
+    "fapi",
+    "tls",
+    "trusted_proxies",
+    "forwarded_certificates",
+    "mtls_endpoint_aliases",
+    "scopes",
+    "access_tokens",
+    "resources",
+    "keys",
+    "openid",
+    "authorization_details",
+    "exchange",
+    "assertion_issuers",
+];
 
 const LONGEST_SUB: usize = 255;
 
@@ -170,6 +238,9 @@ mod tests {
     const PROXY: &str = "trusted_proxies = [\"127.0.0.1\"]\n[forwarded_certificates]\n";
     const KEYED: &str =
         "token_endpoint_auth_method = \"private_key_jwt\"\njwks_uri = \"https://a.example/jwks\"\n";
+    const EXCHANGES: &str = "grant_types = [\"urn:ietf:params:oauth:grant-type:token-exchange\"]";
+    const ASSERTS: &str = "grant_types = [\"urn:ietf:params:oauth:grant-type:jwt-bearer\"]";
+    const PAYMENT: &str = "[[authorization_details]]\ntype = \"payment\"";
     const BY_NAME: &str =
         "token_endpoint_auth_method = \"tls_client_auth\"\ntls_client_auth_san_dns = \"a.example\"";
 
@@ -206,6 +277,12 @@ mod tests {
             ("[fapi]\nsender = [\"mtls\"]", PROVEN, "needs \"dpop\" in fapi.sender"),
             ("scopes = [\"read\"]", "scope = \"read wirte\"", "\"wirte\" is not one of the scopes"),
             ("", "scope = \"openid\"", "\"openid\" is not one of the scopes"),
+            ("", "grant_types = [\"implicit\"]", "implicit needs profile = \"rfc6749\""),
+            ("profile = \"mcp\"", "grant_types = [\"password\"]", "password needs profile"),
+            ("", "grant_types = [\"authorization_code\", \"urn:a\"]", "urn:a needs a program"),
+            ("", EXCHANGES, "needs an entry of [[exchange]]"),
+            ("", ASSERTS, "needs an entry of [[assertion_issuers]]"),
+            (PAYMENT, "authorization_details_types = [\"payment\", \"pay\"]", "\"pay\" is no type of"),
         ] {
             let (found, key) = (of_client(head, client), client.split(' ').next().unwrap_or_default());
             assert_eq!(found.len(), 1, "{head}, {client}: {found:?}");
@@ -259,6 +336,8 @@ mod tests {
             (ALIASES, BY_NAME),
             (ALIASES, BOUND),
             ("", PROVEN),
+            ("profile = \"rfc6749\"", "grant_types = [\"implicit\", \"password\"]"),
+            (PAYMENT, "authorization_details_types = [\"payment\"]"),
             ("scopes = [\"read\"]\n[openid]", "scope = \"openid read\""),
             ("[fapi]\nsender = [\"dpop\"]", PROVEN),
             (&format!("{ALIASES}\n[fapi]\nsender = [\"mtls\"]"), BOUND),

@@ -23,7 +23,7 @@ use crate::site::{Site, is_loopback};
 use crate::tls::{Forwarded, Tls};
 use crate::tokens::Tokens;
 use crate::toml_reader::{Reader, names, syntax_error};
-use crate::users::User;
+use crate::users::{User, check_hash};
 use crate::vault::Vault;
 
 const DEMO: &str = include_str!("demo.toml");
@@ -80,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) clients: Vec<Client>,
     /// The secrets of clients that need a MAC.
     pub(crate) vault: Arc<Vault>,
+    /// Whether what grantor itself checks was read without mistakes, so that it can say what else is wrong.
+    pub(crate) can_be_built: bool,
     /// Whether this is the demonstration configuration, used without a file; its passwords are public.
     pub(crate) demo: bool,
 }
@@ -171,13 +173,21 @@ impl Config {
     /// # Errors
     /// One line for every mistake.
     pub(crate) fn parse(text: &str) -> Result<Self, Vec<String>> {
+        match Self::read(text)? {
+            (config, mistakes) if mistakes.is_empty() => Ok(config),
+            (_, mistakes) => Err(mistakes),
+        }
+    }
+
+    /// Reads a file's text: what is sound in it, and one line for every mistake.
+    ///
+    /// # Errors
+    /// It is not TOML.
+    pub(crate) fn read(text: &str) -> Result<(Self, Vec<String>), Vec<String>> {
         let table = text.parse::<Table>().map_err(|error| vec![syntax_error(text, &error)])?;
         let mut reader = Reader::default();
         let config = reader.config(table);
-        match reader.mistakes.is_empty() {
-            true => Ok(config),
-            false => Err(reader.mistakes),
-        }
+        Ok((config, reader.mistakes))
     }
 
     /// Resolves the relative paths in the file against the folder of the file.
@@ -188,7 +198,8 @@ impl Config {
         if let Some(file) = &mut self.tokens.keys.file {
             *file = folder.join(&*file);
         }
-        if let Some(path) = self.store.strip_prefix("sqlite:") {
+        let file = self.store.strip_prefix("sqlite:").filter(|path| !["", ":memory:"].contains(path));
+        if let Some(path) = file {
             self.store = format!("sqlite:{}", folder.join(path).display());
         }
         self
@@ -237,6 +248,20 @@ const KNOWN: &str = "issuer, listen, tls, mtls_endpoint_aliases, trusted_proxies
     client_id_metadata_documents, legacy_assertion_audience, require_pushed_authorization_requests, \
     require_signed_request_object, sealing_key, dpop, openid, outbound, resources, users, clients";
 
+/// The keys of the file that do not change what grantor says of the others.
+const NOT_OF_GRANTOR: [&str; 10] = [
+    "users",
+    "clients",
+    "store",
+    "tls",
+    "trusted_proxies",
+    "forwarded_certificates",
+    "scope_text",
+    "limits",
+    "introspection",
+    "unknown",
+];
+
 impl Reader {
     fn config(&mut self, mut file: Table) -> Config {
         self.sealing_key(&mut file);
@@ -253,23 +278,24 @@ impl Reader {
         let asks = registration.is_some() || openid.is_some() || keys.any(|fetches| fetches);
         let is_local = issuer.as_deref().is_none_or(|issuer| issuer.starts_with("http://"));
         let (documents, outbound) = self.outbound(&mut file, profile, asks, is_local);
+        let has_proxies = file.contains_key("trusted_proxies");
         let trusted_proxies = self.trusted_proxies(&mut file);
-        let config = Config {
+        let mut config = Config {
             listen: self.take(&mut file, "listen").unwrap_or_else(|| listen_of(issuer.as_deref())),
-            tls: self.take(&mut file, "tls"),
+            tls: self.tls(&mut file),
             mtls_endpoint_aliases: self.take(&mut file, "mtls_endpoint_aliases"),
-            forwarded_certificates: self.forwarded_certificates(&mut file, trusted_proxies.is_some()),
+            forwarded_certificates: self.forwarded_certificates(&mut file, has_proxies),
             trusted_proxies,
             issuer,
             store: self.take(&mut file, "store").unwrap_or_else(|| "memory".to_owned()),
             profile,
             fapi,
             scopes: self.take(&mut file, "scopes").unwrap_or_default(),
-            scope_text: self.take(&mut file, "scope_text").unwrap_or_default(),
-            lifetimes: self.take(&mut file, "lifetimes").unwrap_or_default(),
+            scope_text: self.table(&mut file, "scope_text"),
+            lifetimes: self.table(&mut file, "lifetimes"),
             tokens: self.tokens(&mut file),
-            limits: self.take(&mut file, "limits").unwrap_or_default(),
-            introspection: self.take::<Introspection>(&mut file, "introspection").unwrap_or_default().clients,
+            limits: self.table(&mut file, "limits"),
+            introspection: self.table::<Introspection>(&mut file, "introspection").clients,
             details: self.each(&mut file, "authorization_details", Self::detail),
             exchanges: self.each(&mut file, "exchange", Self::exchange),
             registration,
@@ -286,27 +312,31 @@ impl Reader {
             users,
             clients,
             vault: Arc::clone(&self.vault),
+            can_be_built: true,
             demo: false,
         };
         for key in file.keys() {
             self.mistakes.push(format!("unknown key `{key}`; the known keys are {KNOWN}"));
         }
-        self.whole(&config, &client_ids);
+        self.all_is_read();
+        self.whole(&config, client_ids.as_deref());
+        config.can_be_built = self.has_all_but(&NOT_OF_GRANTOR);
         config
     }
 
     fn user(&mut self, place: &str, mut entry: Table) -> Option<User> {
         let username: Option<String> = self.must(&mut entry, place, "username");
         let sub: Option<String> = self.must(&mut entry, place, "sub");
-        let (key, password) = match entry.remove("password_hash") {
-            Some(hash) => ("password_hash", Some(hash)),
-            None => ("password", entry.remove("password")),
-        };
-        let password = match password {
-            Some(value) => self.secret(&format!("{place}.{key}"), value),
-            None => {
+        let (key, password) = match (entry.remove("password_hash"), entry.remove("password")) {
+            (Some(_), Some(_)) => {
+                self.mistakes.push(format!("{place}: it needs password or password_hash, and not both"));
+                ("password", None)
+            }
+            (Some(hash), None) => ("password_hash", self.secret(&format!("{place}.password_hash"), hash)),
+            (None, Some(plain)) => ("password", self.secret(&format!("{place}.password"), plain)),
+            (None, None) => {
                 self.mistakes.push(format!("{place}: password is missing"));
-                None
+                ("password", None)
             }
         };
         let pin = entry.remove("pin").and_then(|value| self.secret(&format!("{place}.pin"), value));
@@ -315,11 +345,12 @@ impl Reader {
         let password = password?;
         if key == "password_hash" && !password.starts_with("$argon2") {
             self.mistakes.push(format!("{place}: password_hash is not an Argon2 hash ($argon2id$…)"));
+            return None;
         }
         match User::new(username?, sub?, &password) {
             Ok(user) => Some(user.with_pin(pin.as_deref()).with_claims(claims)),
             Err(error) => {
-                self.mistakes.push(format!("{place}: the password hash is malformed: {error}"));
+                self.mistakes.push(format!("{place}.password_hash: {error}"));
                 None
             }
         }
@@ -327,6 +358,7 @@ impl Reader {
 
     /// `client_id` and `client_secret` are ours; all else is [`ClientMetadata`], which knows its names.
     fn client(&mut self, place: &str, mut entry: Table) -> Option<Client> {
+        let before = self.mistakes.len();
         let id: Option<String> = self.must(&mut entry, place, "client_id");
         let secrets = match entry.remove("client_secret") {
             None => Vec::new(),
@@ -336,7 +368,15 @@ impl Reader {
         let secret_place = format!("{place}.client_secret");
         let secrets: Vec<String> =
             secrets.into_iter().filter_map(|s| self.secret(&secret_place, s)).collect();
-        let metadata: ClientMetadata = self.decode(place, Value::Table(entry))?;
+        for secret in secrets.iter().filter(|secret| secret.starts_with("$argon2")) {
+            if let Err(error) = check_hash(secret) {
+                self.mistakes.push(format!("{secret_place}: {error}"));
+            }
+        }
+        let metadata: ClientMetadata = self.settings(place, entry)?;
+        if self.mistakes.len() > before {
+            return None;
+        }
         let is_sealed = metadata.needs_sealed_secret();
         let builder = Client::builder(id?).metadata(metadata);
         let vault = Arc::clone(&self.vault);
@@ -359,14 +399,18 @@ impl Reader {
 
     fn trusted_proxies(&mut self, file: &mut Table) -> Option<TrustedProxies> {
         let listed: Vec<String> = self.take(file, "trusted_proxies")?;
-        let read = TrustedProxies::networks(listed);
-        read.map_err(|error| self.mistakes.push(format!("trusted_proxies: {error}"))).ok()
+        for network in &listed {
+            if let Err(error) = TrustedProxies::networks([network.as_str()]) {
+                self.mistakes.push(format!("trusted_proxies: {error}"));
+            }
+        }
+        TrustedProxies::networks(listed).ok()
     }
 
     /// Checks that involve several parts of the file.
-    fn whole(&mut self, config: &Config, client_ids: &[String]) {
+    fn whole(&mut self, config: &Config, client_ids: Option<&[String]>) {
         let (mut ids, mut names, mut subs) = (HashSet::new(), HashSet::new(), HashSet::new());
-        for id in client_ids.iter().filter(|id| !ids.insert(id.as_str())) {
+        for id in client_ids.iter().copied().flatten().filter(|id| !ids.insert(id.as_str())) {
             self.mistakes.push(format!("clients: client_id {id:?} appears twice"));
         }
         for User { username, sub, .. } in &config.users {
@@ -385,27 +429,39 @@ impl Reader {
                 ));
             }
         }
-        for id in config.introspection.iter().filter(|id| !ids.contains(id.as_str())) {
+        let known_ids = client_ids.map(|_| &ids);
+        for id in config.introspection.iter().filter(|id| lacks(known_ids, id)) {
             self.mistakes.push(format!("introspection.clients: {id:?} is not a client_id in this file"));
         }
-        for scope in config.scope_text.keys().filter(|scope| !config.scopes.contains(scope)) {
+        let has_scopes = self.has(&["scopes"]);
+        let strange = config.scope_text.keys().filter(|scope| !config.scopes.contains(scope));
+        for scope in strange.filter(|_| has_scopes) {
             self.mistakes.push(format!("scope_text: {scope:?} is not one of the scopes"));
         }
         for scope in config.scopes.iter().filter(|scope| !is_scope(scope)) {
             self.mistakes
                 .push(format!("scopes: {scope:?} is not one token of the characters that scopes may have"));
         }
-        let terms = config.registration.iter();
+        let terms = config.registration.iter().filter(|_| has_scopes);
         self.mistakes.extend(terms.flat_map(|terms| terms.mistakes(&config.scopes)));
         self.mistakes.extend(config.lifetimes.mistakes());
-        self.whole_tokens(config, &ids);
+        self.whole_tokens(config, known_ids);
         self.whole_exchanges(config);
+        self.whole_details(config);
+        self.whole_assertions(config);
         self.whole_fapi(config);
         self.whole_clients(config);
-        self.mistakes.extend(mistake_of_issuer(config.issuer.as_deref(), config.listen));
+        if self.has(&["issuer", "listen"]) {
+            self.mistakes.extend(mistake_of_issuer(config.issuer.as_deref(), config.listen));
+        }
         let tls = config.tls.iter();
         self.mistakes.extend(tls.flat_map(|tls| tls.mistakes(config.issuer.as_deref())));
     }
+}
+
+/// Whether the clients of the file are known, and this is the id of none of them.
+pub(crate) fn lacks(client_ids: Option<&HashSet<&str>>, id: &str) -> bool {
+    client_ids.is_some_and(|ids| !ids.contains(id))
 }
 
 /// If the issuer's host is an IP address, the server listens there; otherwise it has a name, or a proxy in

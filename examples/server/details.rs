@@ -1,7 +1,7 @@
 //! `[[authorization_details]]`: what applications may request in addition to scopes (RFC 9396), and how pages
 //! describe it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use grantor::AuthorizationDetails;
 use grantor::{AuthorizationDetail, DetailType};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;
 
+use crate::config::Config;
 use crate::toml_reader::Reader;
 
 /// One type: the members that its details must and may have, besides `type` and `locations`.
@@ -92,5 +93,48 @@ impl Reader {
         self.nothing_left(&entry, place, "type, text, required, optional");
         let name = name?;
         Some(DetailEntry { text: text.unwrap_or_else(|| name.clone()), name, required, optional })
+    }
+
+    /// Checks that each type and each of its members has one meaning.
+    pub(crate) fn whole_details(&mut self, config: &Config) {
+        let mut seen = HashSet::new();
+        for DetailEntry { name, required, optional, .. } in &config.details {
+            let place = format!("authorization_details ({name})");
+            if !seen.insert(name) {
+                self.mistakes.push(format!("{place}: it appears twice"));
+            }
+            for member in required.keys().filter(|member| optional.contains_key(*member)) {
+                self.mistakes.push(format!("{place}: {member:?} is required and optional"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_and_a_member_have_one_meaning() {
+        let found = Config::parse(
+            r#"
+            listen = "127.0.0.1:0"
+            [[authorization_details]]
+            type = "a"
+            required = { amount = "number", to = "text" }
+            optional = { to = "text", note = "text" }
+            [[authorization_details]]
+            type = "b"
+            [[authorization_details]]
+            type = "b"
+            "#,
+        );
+        assert_eq!(
+            found.err().unwrap_or_default(),
+            [
+                "authorization_details (a): \"to\" is required and optional",
+                "authorization_details (b): it appears twice"
+            ]
+        );
     }
 }

@@ -62,16 +62,21 @@ impl Reader {
     pub(crate) fn whole_exchanges(&mut self, config: &Config) {
         let resources: HashSet<&str> =
             config.tokens.resources.iter().map(|r| r.identifier.as_str()).collect();
+        let (has_clients, has_resources) = (self.has(&["clients"]), self.has(&["resources"]));
         for ExchangeEntry { client_id, from, to, .. } in &config.exchanges {
             let place = format!("exchange ({client_id})");
             let may = |client: &&Client| {
                 client.id().as_str() == client_id && client.allows(&GrantType::TokenExchange)
             };
-            if !config.clients.iter().any(|client| may(&client)) {
+            if has_clients && !config.clients.iter().any(|client| may(&client)) {
                 self.mistakes.push(format!("{place}: no client in this file has that grant type"));
             }
             for (key, list) in [("from", from), ("to", to)] {
-                for id in list.iter().filter(|id| !resources.contains(id.as_str())) {
+                if list.is_empty() {
+                    self.mistakes.push(format!("{place}.{key} must name at least one of the resources"));
+                }
+                let strange = list.iter().filter(|id| !resources.contains(id.as_str()));
+                for id in strange.filter(|_| has_resources) {
                     self.mistakes.push(format!("{place}.{key}: {id:?} is not one of the resources"));
                 }
             }
@@ -115,7 +120,9 @@ mod tests {
             &format!("client_id = \"c\"\n{pair}"),
             &format!("client_id = \"a\"\n{pair}\nscope = \"read\""),
             &format!("client_id = \"a\"\n{pair}\ndelegation = \"yes\""),
-            "client_id = \"a\"\nfrom = []\nto = [\"https://c.example\"]",
+            "client_id = \"a\"\nfrom = [\"https://a.example\"]\nto = [\"https://c.example\"]",
+            "client_id = \"a\"\nfrom = []\nto = [\"https://b.example\"]",
+            "client_id = \"a\"\nfrom = [\"https://a.example\"]\nto = []",
             "client_id = \"a\"\nfrom = [\"https://a.example\"]",
         ] {
             assert_eq!(file(bad).len(), 1, "{bad}");

@@ -110,7 +110,7 @@ impl Reader {
 
     /// The settings of the file, or the defaults.
     pub(crate) fn fapi(&mut self, file: &mut Table) -> FapiSettings {
-        let settings: FapiSettings = self.take(file, "fapi").unwrap_or_default();
+        let settings: FapiSettings = self.table(file, "fapi");
         if settings.sender.is_empty() {
             self.mistakes.push("fapi.sender must name \"dpop\", \"mtls\" or both".to_owned());
         }
@@ -119,6 +119,9 @@ impl Reader {
 
     /// Reports clients of the file that the server would not serve.
     pub(crate) fn whole_fapi(&mut self, config: &Config) {
+        if !self.has(&["profile", "fapi"]) {
+            return;
+        }
         for client in &config.clients {
             let signed = config.fapi.message_signing();
             let mistakes = client.check_profile_with(config.profile, signed).err();

@@ -129,27 +129,35 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
     let named = arguments.command.as_ref().and_then(commands::Command::file);
-    let mut config = match named.or(arguments.config).or(arguments.config_file) {
-        None => Config::demo()?,
+    let (mut config, mistakes) = match named.or(arguments.config).or(arguments.config_file) {
+        None => (Config::demo()?, Vec::new()),
         Some(path) => {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| vec![format!("{}: {error}", path.display())])?;
             let in_file = |mistakes: Vec<String>| {
                 mistakes.into_iter().map(|m| format!("{}: {m}", path.display())).collect::<Vec<_>>()
             };
-            let config = Config::parse(&text).map_err(in_file)?;
-            config.in_folder(path.parent().unwrap_or(Path::new("")))
+            let (config, mistakes) = Config::read(&text).map_err(in_file)?;
+            (config.in_folder(path.parent().unwrap_or(Path::new(""))), in_file(mistakes))
         }
     };
     config.store = arguments.store.unwrap_or(config.store);
+    if !mistakes.is_empty() {
+        return commands::check(config, mistakes).await;
+    }
     if let Some(command) = arguments.command {
         return commands::run(command, config).await;
     }
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let tls = config.tls.as_ref().map(tls::Tls::open).transpose().map_err(|error| vec![error])?;
+    let Ok(tls) = config.tls.as_ref().map(tls::Tls::open).transpose() else {
+        return commands::check(config, Vec::new()).await;
+    };
     let wanted = config.listen;
     let cannot_listen = |error: std::io::Error| vec![format!("listen: {wanted}: {error}")];
-    let listener = TcpListener::bind(wanted).await.map_err(cannot_listen)?;
+    let listener = match TcpListener::bind(wanted).await {
+        Ok(listener) => listener,
+        Err(error) => return commands::check(config, cannot_listen(error)).await,
+    };
     let address = listener.local_addr().map_err(cannot_listen)?;
     let app = setup::app(config, address).await?;
     let sweeping = tokio::spawn(sweep(app.clone()));
@@ -236,7 +244,12 @@ fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
 /// `RUST_LOG` has the form `info` or `grantor=debug,info`.
 fn log_to_stderr() {
     let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
-    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    // PostgreSQL notices at the start which tables exist already.
+    let usual = || {
+        let all = Targets::new().with_default(tracing::Level::INFO);
+        all.with_target("sqlx::postgres::notice", tracing::Level::WARN)
+    };
+    let filter = wanted.unwrap_or_else(usual);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
 }

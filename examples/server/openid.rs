@@ -8,7 +8,7 @@ use grantor::outbound::HttpOutbound;
 use grantor::server::AuthorizationServerBuilder;
 use grantor::{BackendError, Sessions, async_trait};
 use serde::Deserialize;
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::config::Config;
 use crate::session::{BY_PASSWORD, BY_PIN, SIGNED_IN};
@@ -56,7 +56,7 @@ impl Reader {
         let mut table: Table = self.take(file, "openid")?;
         let pairwise_secret = self.openid_secret(&mut table, "pairwise_secret", MIN_PAIRWISE_SECRET);
         let session_secret = self.openid_secret(&mut table, "session_secret", Sessions::MIN_SECRET);
-        let settings: OpenIdSettings = self.decode("openid", Value::Table(table))?;
+        let settings: OpenIdSettings = self.settings("openid", table)?;
         if settings.id_token_lifetime == Some(0) {
             self.mistakes.push("openid.id_token_lifetime must not be 0".to_owned());
         }

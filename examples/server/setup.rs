@@ -9,7 +9,7 @@ use chrono::Utc;
 use grantor::audit::TracingAudit;
 use grantor::client::argon2::Argon2Secrets;
 use grantor::client::{ClientJwts, RequestObjects, X509Certificates};
-use grantor::keys::{JwtSigner, KeyStore, Keys};
+use grantor::keys::{JwtSigner, KeyStore, Keys, MemoryKeyStore};
 use grantor::server::RateLimiter;
 use grantor::{AuthorizationServer, Policy, Registration};
 
@@ -34,14 +34,25 @@ use crate::users::Users;
 /// Puts everything together; `address` is where the server listens.
 ///
 /// # Errors
-/// One line for every mistake that grantor finds; or the first problem with the store or the keys.
+/// One line for every mistake that grantor finds, and for the problem with the store or the keys.
 pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
     let seals = config.seals();
     let hands_over = config.takes_certificates();
     let capabilities = Capabilities::of(&config);
     let keeps_sealed_secrets = config.vault.is_durable;
-    let stores = Stores::open(&config.store).await.map_err(one_line)?;
-    let keys = keys(&config, stores.keys).await?;
+    // Without the store or the keys, the server is built in memory, to find what else is wrong.
+    let mut mistakes = Vec::new();
+    let stores = Stores::open(&config.store).await.unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        Stores::memory()
+    });
+    let keys = match keys(&config, stores.keys).await {
+        Ok(keys) => keys,
+        Err(mistake) => {
+            mistakes.push(mistake);
+            config.tokens.keys.keys_in(Arc::new(MemoryKeyStore::new())).ok()
+        }
+    };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let issuer = config.issuer.unwrap_or_else(|| format!("{scheme}://{address}"));
     let site =
@@ -147,8 +158,13 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         None => builder,
     };
     let proxies = config.trusted_proxies.unwrap_or_default();
-    let built = builder.build();
-    let server = built.map_err(|errors| errors.all().iter().map(in_the_file).collect::<Vec<_>>())?;
+    let server = match builder.build() {
+        Ok(server) if mistakes.is_empty() => server,
+        Ok(_) => return Err(mistakes),
+        Err(errors) => {
+            return Err(mistakes.into_iter().chain(errors.all().iter().map(in_the_file)).collect());
+        }
+    };
     Ok(App::new(Parts {
         server,
         keys,
@@ -180,16 +196,16 @@ fn limited(terms: Registration, limit: Option<u32>) -> Registration {
 }
 
 /// The keys, if anything is signed. They are generated or read now, so that no request has to wait for them.
-async fn keys(config: &Config, store: Arc<dyn KeyStore>) -> Result<Option<Keys>, Vec<String>> {
+async fn keys(config: &Config, store: Arc<dyn KeyStore>) -> Result<Option<Keys>, String> {
     if !config.signs() {
         return Ok(None);
     }
     let settings = &config.tokens.keys;
-    let keys = settings.keys(store).map_err(one_line)?;
+    let keys = settings.keys(store).map_err(|error| format!("keys: {error}"))?;
     match (keys.current(Utc::now()).await, &settings.file) {
         (Ok(_), _) => Ok(Some(keys)),
-        (Err(fault), Some(file)) => Err(vec![format!("keys.file: {}: {fault}", file.display())]),
-        (Err(fault), None) => Err(vec![format!("keys: {fault}")]),
+        (Err(fault), Some(file)) => Err(format!("keys.file: {}: {fault}", file.display())),
+        (Err(fault), None) => Err(format!("keys: {fault}")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::keys::{KeyStore, MemoryKeyStore};
-use grantor::store::{PostgresStore, RedisStore, SqliteStore};
+use grantor::store::{PostgresOptions, PostgresStore, RedisOptions, RedisStore, SqliteOptions, SqliteStore};
 use grantor::{MemoryRegistry, MemoryStore, Registrar, ReplayGuard, TokenStore};
 
 /// The stores of this server.
@@ -56,11 +56,19 @@ const REPLICATION: Duration = Duration::from_millis(500);
 
 /// What is wrong with an address, as far as this can be seen without opening it.
 pub(crate) fn mistake(address: &str) -> Option<String> {
-    let scheme = address.split(':').next().unwrap_or_default();
-    match scheme {
-        "memory" | "sqlite" | "postgres" | "postgresql" | "redis" | "rediss" | "redis-cluster"
-        | "rediss-cluster" => None,
-        _ => Some(format!("store: {scheme:?} is unknown; the known stores are {KNOWN}")),
+    match address.split(':').next().unwrap_or_default() {
+        "memory" if address == "memory" => None,
+        "memory" => Some("store: memory stands alone".to_owned()),
+        "sqlite" => SqliteOptions::new(address).check().map_err(one_line).err(),
+        "postgres" | "postgresql" => PostgresOptions::new(address).check().map_err(one_line).err(),
+        "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
+            redis(address).and_then(|(options, url)| options.check(url).map_err(one_line)).err()
+        }
+        _ => {
+            // Its other parts may be a password.
+            let scheme = address.split([':', '/', '?', '@']).next().unwrap_or_default();
+            Some(format!("store: {scheme:?} is unknown; the known stores are {KNOWN}"))
+        }
     }
 }
 
@@ -77,16 +85,7 @@ impl Stores {
             return Err(mistake);
         }
         match address.split(':').next().unwrap_or_default() {
-            "memory" => {
-                let store = Arc::new(MemoryStore::new());
-                Ok(Self {
-                    grants: store.clone(),
-                    clients: Arc::new(MemoryRegistry::default()),
-                    replays: store,
-                    keys: Arc::new(MemoryKeyStore::new()),
-                    connections: Connections::None,
-                })
-            }
+            "memory" => Ok(Self::memory()),
             "sqlite" => {
                 let store = SqliteStore::open(address).await.map_err(one_line)?;
                 Ok(Self::of(store, Connections::Sqlite))
@@ -95,7 +94,23 @@ impl Stores {
                 let store = PostgresStore::connect(address).await.map_err(one_line)?;
                 Ok(Self::of(store, Connections::Postgres))
             }
-            _ => Ok(Self::of(redis(address).await?, Connections::Redis)),
+            _ => {
+                let (options, url) = redis(address)?;
+                let store = options.connect(url).await.map_err(one_line)?;
+                Ok(Self::of(store, Connections::Redis))
+            }
+        }
+    }
+
+    /// Everything in this process.
+    pub(crate) fn memory() -> Self {
+        let store = Arc::new(MemoryStore::new());
+        Self {
+            grants: store.clone(),
+            clients: Arc::new(MemoryRegistry::default()),
+            replays: store,
+            keys: Arc::new(MemoryKeyStore::new()),
+            connections: Connections::None,
         }
     }
 
@@ -114,16 +129,16 @@ impl Stores {
     }
 }
 
-/// `?wait_replicas=1` at the end of the address makes each write wait for that many replicas.
-async fn redis(address: &str) -> Result<RedisStore, String> {
-    let (address, replicas) = match address.split_once("?wait_replicas=") {
+/// The options in an address of Redis, and its URL. `?wait_replicas=1` at the end of the address makes each
+/// write wait for that many replicas.
+fn redis(address: &str) -> Result<(RedisOptions, &str), String> {
+    let (url, replicas) = match address.split_once("?wait_replicas=") {
         None => (address, 0),
-        Some((address, replicas)) => {
-            (address, replicas.parse().map_err(|_| "store: wait_replicas must be a number".to_owned())?)
+        Some((url, replicas)) => {
+            (url, replicas.parse().map_err(|_| "store: wait_replicas must be a number".to_owned())?)
         }
     };
-    let options = RedisStore::options().wait_replicas(replicas, REPLICATION);
-    options.connect(address).await.map_err(one_line)
+    Ok((RedisStore::options().wait_replicas(replicas, REPLICATION), url))
 }
 
 fn one_line(error: impl Display) -> String {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::http::HeaderName;
 use grantor::adapter::axum::TlsListener;
 use grantor::adapter::{CertificateRequest, ForwardedCertificates, TrustedProxies, server_config};
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -17,14 +18,11 @@ use crate::config::Config;
 use crate::toml_reader::Reader;
 
 /// `[tls]`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Tls {
     /// The certificate chain, which starts with this server's certificate (PEM).
     certificate: PathBuf,
     /// Its private key (PEM).
     key: PathBuf,
-    #[serde(default)]
     client_certificates: Asked,
     /// The authorities whose certificates are accepted for `tls_client_auth` (PEM).
     client_authorities: Option<PathBuf>,
@@ -130,8 +128,7 @@ fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
 }
 
 /// `[forwarded_certificates]`
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone)]
 pub(crate) struct Forwarded {
     form: FieldForm,
     /// The header of nginx or HAProxy, whose name is configurable there.
@@ -167,6 +164,10 @@ impl Forwarded {
 
     fn mistakes(&self, has_proxies: bool) -> Vec<String> {
         let wants_field = matches!(self.form, FieldForm::Nginx | FieldForm::Haproxy);
+        let fields = [("field", &self.field), ("verified_field", &self.verified_field)];
+        let fields = fields.into_iter().filter_map(|(key, name)| Some((key, name.as_ref()?)));
+        let unfit = fields.filter(|(_, name)| HeaderName::try_from(name.as_str()).is_err());
+        let unfit = unfit.map(|(key, name)| format!("{key}: {name:?} is not the name of a header field"));
         let found = [
             (!has_proxies).then_some("trusted_proxies must list the proxies that send them"),
             (wants_field && self.field.is_none())
@@ -175,18 +176,44 @@ impl Forwarded {
             (self.verified_field.is_some() != self.verified_value.is_some())
                 .then_some("verified_field and verified_value go together"),
         ];
-        found.into_iter().flatten().map(|mistake| format!("forwarded_certificates: {mistake}")).collect()
+        let found = found.into_iter().flatten().map(str::to_owned).chain(unfit);
+        found.map(|mistake| format!("forwarded_certificates: {mistake}")).collect()
     }
 }
 
 impl Reader {
+    pub(crate) fn tls(&mut self, file: &mut Table) -> Option<Tls> {
+        const PLACE: &str = "tls";
+        let mut table: Table = self.take(file, PLACE)?;
+        let certificate = self.must(&mut table, PLACE, "certificate");
+        let key = self.must(&mut table, PLACE, "key");
+        let before = self.mistakes.len();
+        let client_certificates = self.may(&mut table, PLACE, "client_certificates").unwrap_or_default();
+        let client_authorities = self.may(&mut table, PLACE, "client_authorities");
+        let is_known = self.mistakes.len() == before;
+        self.nothing_left(&table, PLACE, "certificate, key, client_certificates, client_authorities");
+        let tls = Tls { certificate: certificate?, key: key?, client_certificates, client_authorities };
+        Some(tls).filter(|_| is_known)
+    }
+
     pub(crate) fn forwarded_certificates(
         &mut self,
         file: &mut Table,
         has_proxies: bool,
     ) -> Option<Forwarded> {
-        let forwarded: Forwarded = self.take(file, "forwarded_certificates")?;
-        self.mistakes.extend(forwarded.mistakes(has_proxies));
+        const PLACE: &str = "forwarded_certificates";
+        let mut table: Table = self.take(file, PLACE)?;
+        let before = self.mistakes.len();
+        let form = self.must(&mut table, PLACE, "form");
+        let mut text = |key| self.may(&mut table, PLACE, key);
+        let (field, verified_field) = (text("field"), text("verified_field"));
+        let verified_value = text("verified_value");
+        let is_known = self.mistakes.len() == before;
+        self.nothing_left(&table, PLACE, "form, field, verified_field, verified_value");
+        let forwarded = Forwarded { form: form?, field, verified_field, verified_value };
+        if is_known {
+            self.mistakes.extend(forwarded.mistakes(has_proxies));
+        }
         Some(forwarded)
     }
 }
@@ -212,7 +239,8 @@ mod tests {
         for bad in ["client_certificates = \"maybe\"", "client_authorities = \"b.pem\"", "ca = \"b.pem\""] {
             assert_eq!(mistakes(&format!("{files}{bad}")).len(), 1, "{bad}");
         }
-        assert_eq!(mistakes("[tls]\ncertificate = \"a.pem\"").len(), 1);
+        assert_eq!(mistakes("[tls]\ncertificate = \"a.pem\""), ["tls: key is missing"]);
+        assert_eq!(mistakes("[tls]\ncertificate = 3\nclient_certificates = 4\nca = 5").len(), 4);
         assert_eq!(mistakes(&format!("issuer = \"http://127.0.0.1:1\"\n{files}")).len(), 1);
     }
 
@@ -231,6 +259,9 @@ mod tests {
             "form = \"haproxy\"",
             "form = \"envoy\"\nfield = \"x\"",
             "form = \"envoy\"\nverified_field = \"x\"",
+            "form = \"nginx\"\nfield = \"x ssl\"",
+            "form = \"envoy\"\nverified_field = \"\"\nverified_value = \"0\"",
+            "form = \"nginx\"\nfield = 3",
         ] {
             assert_eq!(mistakes(&format!("{proxies}{table}{bad}")).len(), 1, "{bad}");
         }

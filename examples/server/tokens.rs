@@ -11,7 +11,7 @@ use grantor::keys::{FileKeyStore, KeySchedule, KeyStore, Keys, KeysError};
 use grantor::{AccessTokens, Resource, ResourceId};
 use toml::Table;
 
-use crate::config::Config;
+use crate::config::{Config, lacks};
 use crate::toml_reader::Reader;
 
 /// The settings of access tokens.
@@ -76,8 +76,13 @@ impl KeySettings {
     pub(crate) fn keys(&self, store: Arc<dyn KeyStore>) -> Result<Keys, KeysError> {
         match &self.file {
             Some(path) => Keys::rotating(FileKeyStore::new(path), self.schedule, &self.algorithms),
-            None => Keys::rotating(store, self.schedule, &self.algorithms),
+            None => self.keys_in(store),
         }
+    }
+
+    /// In this store, even if the file names one of its own.
+    pub(crate) fn keys_in(&self, store: Arc<dyn KeyStore>) -> Result<Keys, KeysError> {
+        Keys::rotating(store, self.schedule, &self.algorithms)
     }
 }
 
@@ -115,8 +120,10 @@ impl Reader {
         let scopes = self.may(&mut entry, place, "scopes");
         let access_tokens = self.may(&mut entry, place, "access_tokens");
         let algorithm: Option<String> = self.may(&mut entry, place, "signing_algorithm");
-        if algorithm.as_deref().is_some_and(|name| Algorithm::parse(name).is_none()) {
-            self.mistakes.push(format!("{place}.signing_algorithm: {algorithm:?} is not known"));
+        let unknown = algorithm.iter().filter(|name| Algorithm::parse(name).is_none());
+        for name in unknown {
+            self.mistakes
+                .push(format!("{place}.signing_algorithm: {name:?} is not one of {}", known_algorithms()));
         }
         let introspection_clients = self.may(&mut entry, place, "introspection_clients").unwrap_or_default();
         let known = "identifier, scopes, access_tokens, signing_algorithm, introspection_clients";
@@ -165,19 +172,19 @@ impl Reader {
                 return None;
             }
         };
-        let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
         let mut algorithms = Vec::new();
         for name in names {
             match Algorithm::parse(&name) {
                 Some(algorithm) => algorithms.push(algorithm),
-                None => self.mistakes.push(format!("{place}: {name:?} is not one of {}", known.join(", "))),
+                None => self.mistakes.push(format!("{place}: {name:?} is not one of {}", known_algorithms())),
             }
         }
         Some(algorithms).filter(|algorithms| !algorithms.is_empty())
     }
 
     /// Checks of the token settings that involve other parts of the file.
-    pub(crate) fn whole_tokens(&mut self, config: &Config, client_ids: &HashSet<&str>) {
+    pub(crate) fn whole_tokens(&mut self, config: &Config, client_ids: Option<&HashSet<&str>>) {
+        let has_scopes = self.has(&["scopes"]);
         let Tokens { audience, resources, keys, .. } = &config.tokens;
         let mut seen = HashSet::new();
         for ResourceEntry { identifier, scopes, introspection_clients, .. } in resources {
@@ -188,10 +195,11 @@ impl Reader {
             if !seen.insert(identifier) {
                 self.mistakes.push(format!("{place}: it appears twice"));
             }
-            for scope in scopes.iter().flatten().filter(|scope| !config.scopes.contains(scope)) {
+            let strange = scopes.iter().flatten().filter(|scope| !config.scopes.contains(scope));
+            for scope in strange.filter(|_| has_scopes) {
                 self.mistakes.push(format!("{place}.scopes: {scope:?} is not one of the scopes"));
             }
-            for id in introspection_clients.iter().filter(|id| !client_ids.contains(id.as_str())) {
+            for id in introspection_clients.iter().filter(|id| lacks(client_ids, id)) {
                 self.mistakes
                     .push(format!("{place}.introspection_clients: {id:?} is not a client_id in this file"));
             }
@@ -199,12 +207,18 @@ impl Reader {
         if audience.as_ref().is_some_and(|audience| ResourceId::parse(audience).is_err()) {
             self.mistakes.push("audience is not an absolute URI without a fragment".to_owned());
         }
-        if config.signs() && !keys.schedule.covers(config.lifetimes.of_access_tokens()) {
+        let is_known = self.has(&["keys", "lifetimes"]);
+        if is_known && config.signs() && !keys.schedule.covers(config.lifetimes.of_access_tokens()) {
             self.mistakes.push(
                 "keys.retire must be at least lifetimes.access_token, or tokens outlive their key".to_owned(),
             );
         }
     }
+}
+
+fn known_algorithms() -> String {
+    let names: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]

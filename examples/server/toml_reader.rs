@@ -1,5 +1,6 @@
 //! Reads a TOML file entry by entry, so that one mistake does not hide the next.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -10,7 +11,10 @@ use crate::vault::Vault;
 /// Collects the mistakes of a file.
 #[derive(Default)]
 pub(crate) struct Reader {
+    /// Each begins with the key of the file that it is about.
     pub(crate) mistakes: Vec<String>,
+    /// The keys of the file that had mistakes when all of it had been read.
+    broken: HashSet<String>,
     /// Seals the secrets that the server has to open again.
     pub(crate) vault: Arc<Vault>,
 }
@@ -72,6 +76,29 @@ impl Reader {
         }
     }
 
+    /// The table `key`; see [`settings`](Self::settings).
+    pub(crate) fn table<T: DeserializeOwned + Default>(&mut self, file: &mut Table, key: &str) -> T {
+        let table = self.take(file, key);
+        table.and_then(|table| self.settings(key, table)).unwrap_or_default()
+    }
+
+    /// Decodes a table whose keys may all be left out. Each key is decoded by itself, so that every mistake is
+    /// found and names its key; the others still have an effect.
+    pub(crate) fn settings<T: DeserializeOwned>(&mut self, place: &str, table: Table) -> Option<T> {
+        let mut sound = Table::new();
+        for (key, value) in table {
+            let alone = Table::from_iter([(key.clone(), value.clone())]);
+            match alone.try_into::<T>() {
+                Ok(_) => drop(sound.insert(key, value)),
+                Err(error) if error.message().starts_with("unknown field") => {
+                    self.mistakes.push(format!("{place}: {}", one_line(&error)));
+                }
+                Err(error) => self.mistakes.push(format!("{place}.{key}: {}", one_line(&error))),
+            }
+        }
+        self.decode(place, Value::Table(sound))
+    }
+
     pub(crate) fn decode<T: DeserializeOwned>(&mut self, place: &str, value: Value) -> Option<T> {
         value.try_into().map_err(|error| self.mistakes.push(format!("{place}: {}", one_line(&error)))).ok()
     }
@@ -99,6 +126,27 @@ impl Reader {
             .collect()
     }
 
+    /// From here on, [`has`](Self::has) knows which keys had mistakes.
+    pub(crate) fn all_is_read(&mut self) {
+        self.broken = self.keys_with_mistakes().map(str::to_owned).collect();
+    }
+
+    fn keys_with_mistakes(&self) -> impl Iterator<Item = &str> {
+        let is_key = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        self.mistakes.iter().filter_map(move |line| line.split(|c| !is_key(c)).next())
+    }
+
+    /// Whether no key but these has a mistake up to now.
+    pub(crate) fn has_all_but(&self, others: &[&str]) -> bool {
+        self.keys_with_mistakes().all(|key| others.contains(&key))
+    }
+
+    /// Whether what the file says under these keys is known. Checks that need a key with a mistake would
+    /// report things that are not wrong.
+    pub(crate) fn has(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| !self.broken.contains(*key))
+    }
+
     /// Reports every key that has not been taken by now as unknown.
     pub(crate) fn nothing_left(&mut self, entry: &Table, place: &str, known: &str) {
         for key in entry.keys() {
@@ -107,10 +155,10 @@ impl Reader {
     }
 }
 
-/// The names of the entries, including broken ones.
-pub(crate) fn names(file: &Table, list: &str, key: &str) -> Vec<String> {
-    let entries = file.get(list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    entries.iter().filter_map(|entry| Some(entry.get(key)?.as_str()?.to_owned())).collect()
+/// The names of the entries, including broken ones; `None` if one has no name.
+pub(crate) fn names(file: &Table, list: &str, key: &str) -> Option<Vec<String>> {
+    let Some(entries) = file.get(list) else { return Some(Vec::new()) };
+    entries.as_array()?.iter().map(|entry| Some(entry.get(key)?.as_str()?.to_owned())).collect()
 }
 
 /// Describes where the text is not valid TOML, and why.
@@ -123,11 +171,24 @@ pub(crate) fn syntax_error(text: &str, error: &toml::de::Error) -> String {
 /// A value of the wrong type is not repeated: it may be a secret that is in the wrong place.
 fn one_line(error: &toml::de::Error) -> String {
     let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-    match (message.strip_prefix("invalid type: "), message.rsplit_once(", expected ")) {
-        (Some(found), Some((_, expected))) => {
-            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end_matches([' ', ',']);
+    if message.starts_with("expected table, found") {
+        return "expected a string".to_owned();
+    }
+    let Some((found, expected)) = message.rsplit_once(", expected ") else { return message };
+    let expected = match expected {
+        "a map" => "a table",
+        text if text.starts_with("struct ") => "a table",
+        "a sequence" => "a list",
+        "u32" | "u64" => "a whole number of 0 or more",
+        "path string" => "a string",
+        text => text,
+    };
+    match found.strip_prefix("invalid type: ") {
+        Some(found) if found.starts_with("unit variant") => "expected a string".to_owned(),
+        Some(found) => {
+            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
             format!("invalid type: {kind}, expected {expected}")
         }
-        _ => message,
+        None => format!("{found}, expected {expected}"),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Argon2, PasswordHash};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -35,13 +35,12 @@ enum Password {
 
 impl User {
     /// `password` is an Argon2 PHC string, or the password itself.
-    pub(crate) fn new(
-        username: String,
-        sub: String,
-        password: &str,
-    ) -> Result<Self, argon2::password_hash::phc::Error> {
+    ///
+    /// # Errors
+    /// One line: no password can be checked with the hash.
+    pub(crate) fn new(username: String, sub: String, password: &str) -> Result<Self, String> {
         let password = if password.starts_with("$argon2") {
-            PasswordHash::new(password)?;
+            check_hash(password)?;
             Password::Argon2(password.to_owned())
         } else {
             Password::Plain(Sha256::digest(password).into())
@@ -79,6 +78,24 @@ impl User {
             claims: Map::new(),
             pin: None,
         }
+    }
+}
+
+/// Checks that passwords can be compared with this PHC string. It costs no hash, so it does not find an output
+/// that is cut off.
+///
+/// # Errors
+/// One line, without the string.
+pub(crate) fn check_hash(phc: &str) -> Result<(), String> {
+    let malformed = |error: &dyn std::fmt::Display| format!("the hash is malformed: {error}");
+    let hash = PasswordHash::new(phc).map_err(|error| malformed(&error))?;
+    Algorithm::new(hash.algorithm.as_str()).map_err(|error| malformed(&error))?;
+    let version = hash.version.map(Version::try_from).transpose();
+    version.map_err(|error| malformed(&error))?;
+    Params::try_from(&hash).map_err(|error| malformed(&error))?;
+    match (hash.salt, hash.hash) {
+        (Some(_), Some(_)) => Ok(()),
+        _ => Err("the hash is cut off: its salt or its output is missing".to_owned()),
     }
 }
 
@@ -194,6 +211,20 @@ mod tests {
 
     #[test]
     fn a_broken_hash_is_refused() {
-        assert!(User::new("bob".into(), "bob-1".into(), "$argon2id$v=19$nonsense").is_err());
+        let (start, output) = PHC.rsplit_once('$').unwrap();
+        let (parameters, _) = start.rsplit_once('$').unwrap();
+        assert_eq!(check_hash(PHC), Ok(()));
+        for bad in [
+            "$argon2id$v=19$nonsense",
+            start,
+            parameters,
+            &PHC.replace("argon2id", "argon2x"),
+            &PHC.replace("v=19", "v=18"),
+            &PHC.replace("m=64", "m=0"),
+            &PHC.replace(output, "a"),
+        ] {
+            let error = User::new("bob".into(), "bob-1".into(), bad).err().unwrap_or_default();
+            assert!(error.starts_with("the hash is "), "{bad}: {error}");
+        }
     }
 }

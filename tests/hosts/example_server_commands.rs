@@ -52,6 +52,60 @@ fn check_reports_every_mistake_and_touches_no_store() {
     assert_eq!(run(&["check", "/nowhere/at-all.toml"]).0, 2);
 }
 
+/// The mistakes that a run reports, without their file.
+fn errors(arguments: &[&str]) -> Vec<String> {
+    let (code, _, err) = run(arguments);
+    assert_eq!(code, 2, "{err}");
+    let lines = err.lines().filter_map(|line| line.strip_prefix("error: "));
+    lines.map(|line| line.split_once(".toml: ").map_or(line, |(_, mistake)| mistake).to_owned()).collect()
+}
+
+#[test]
+fn a_mistake_in_one_part_hides_none_in_the_others() {
+    let head = "issuer = \"https://as.example/?q\"\nstore = \"redis://h?wait_replicas=x\"\n";
+    let tail = "[limits]\nlogin = \"x\"\n[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.key\"";
+    let config = Config::listening("127.0.0.1:0", head, tail);
+    for arguments in [vec!["check", path(&config)], vec![path(&config)], vec![path(&config), "keys", "list"]]
+    {
+        let found = errors(&arguments);
+        let starts =
+            ["limits.login: ", "store: wait_replicas", "tls: /nowhere.pem: ", "the issuer must not have"];
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert!(found.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{found:?}");
+    }
+    let tail = "[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.key\"\n[openid]";
+    let config = Config::listening("127.0.0.1:0", "store = \"memory:x\"", tail);
+    assert_eq!(errors(&[path(&config)]).len(), 3, "the store, the files and the builder");
+    let config = Config::listening("127.0.0.1:0", "store = \"redis://127.0.0.1:1\"", "[openid]");
+    let found = errors(&[path(&config)]);
+    assert!(found.len() == 2 && found[0].starts_with("store: no Redis server"), "{found:?}");
+    assert!(found[1].starts_with("openid: there is no key for RS256"), "{found:?}");
+}
+
+#[test]
+fn check_refuses_the_addresses_of_stores_that_no_start_could_open() {
+    for (address, expected) in [
+        ("memory:x", "memory stands alone"),
+        ("sqlite:", "it names no file"),
+        ("sqlite::memory:", "MemoryStore"),
+        ("postgres://user@host:port/grants", "give postgres://"),
+        ("postgres://user@host/grants?passwrod=SECRET", "it has a parameter that is none of sslmode,"),
+        ("redis://", "Missing hostname"),
+        ("redis://host?wait_replicas=x", "wait_replicas must be a number"),
+        ("redis-cluster://", "it names no node"),
+        ("user@host/SECRET", "\"user\" is unknown"),
+    ] {
+        let config = Config::listening("127.0.0.1:0", &format!("store = {address:?}"), "");
+        let found = errors(&["check", path(&config)]);
+        assert!(found.len() == 1 && found[0].starts_with("store: "), "{address}: {found:?}");
+        assert!(found[0].contains(expected) && !found[0].contains("SECRET"), "{address}: {found:?}");
+        assert_eq!(errors(&[path(&config), "clients", "list"]), found, "{address}");
+    }
+    for address in ["memory", "sqlite:grants.db", "postgres://db", "redis://db", "rediss-cluster://a:1,b:2"] {
+        done(&["check", path(&Config::listening("127.0.0.1:0", &format!("store = {address:?}"), ""))]);
+    }
+}
+
 #[test]
 fn check_names_the_keys_of_the_file() {
     for (head, tail, expected) in [
@@ -259,7 +313,7 @@ fn applications_are_added_and_their_secrets_shown_once() {
         ("client_id = \"own\"", "application: client_id is made by the server, so leave it out"),
         ("client_name =", "line 1: "),
         ("redirect_uri = \"https://app.example/cb\"", "unknown field `redirect_uri`"),
-        ("users = []\n[[clients]]\nclient_name = \"A\"", "unknown key `users`"),
+        ("users = []\n[[clients]]\nredirect_uris = [\"https://a.example/cb\"]", "unknown key `users`"),
         ("id_token_signed_response_alg = \"HS256\"", "only for clients of the server's file"),
         ("introspection_signed_response_alg = \"ES256\"", "no key for ES256; add it to keys.algorithms"),
         ("scope = \"read wirte\"", "scope: \"wirte\" is not one of the scopes"),
@@ -275,7 +329,10 @@ fn applications_are_added_and_their_secrets_shown_once() {
         assert!(err.starts_with("error: ") && err.contains(expected), "{text}: {err}");
         assert_eq!((add(&[&one, &broken]).1.as_str(), list()), ("", listed.clone()), "none of {text}");
     }
-    assert_eq!(add(&[&one, "/nowhere/at-all.toml"]).0, 2);
+    let broken = described("broken.toml", "client_name = 1\nscope = [\"read\"]");
+    let several = described("strange.toml", "scope = \"a b\"\ngrant_types = [\"client_credentials\"]");
+    let (code, _, err) = add(&[&broken, &one, &several, "/nowhere/at-all.toml"]);
+    assert_eq!((code, err.lines().count()), (2, 5), "{err}");
     assert_eq!(list(), listed);
 }
 

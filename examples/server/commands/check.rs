@@ -3,21 +3,21 @@
 use crate::config::Config;
 use crate::{setup, stores, tls};
 
-/// Builds the whole server in memory: no store is opened, and no key file is read or created.
+/// Adds to these mistakes those that the rest of the file still shows: builds the whole server in memory; no
+/// store is opened, and no key file is read or created.
 ///
 /// # Errors
 /// One line for every mistake.
-pub(crate) async fn check(mut config: Config) -> Result<(), Vec<String>> {
-    config.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
-    let mut mistakes: Vec<String> = stores::mistake(&config.store).into_iter().collect();
+pub(crate) async fn check(mut config: Config, mut mistakes: Vec<String>) -> Result<(), Vec<String>> {
+    mistakes.extend(stores::mistake(&config.store));
     if let Some(Err(mistake)) = config.tls.as_ref().map(tls::Tls::open) {
         mistakes.push(mistake);
     }
-    config.store = "memory".to_owned();
-    config.tokens.keys.file = None;
-    let address = config.listen;
-    if let Err(more) = setup::app(config, address).await {
-        mistakes.extend(more);
+    if config.can_be_built {
+        config.store = "memory".to_owned();
+        config.tokens.keys.file = None;
+        let address = config.listen;
+        mistakes.extend(setup::app(config, address).await.err().into_iter().flatten());
     }
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use grantor::client::{ClientPage, ClientState};
 use grantor::{AuthMethod, Client, ClientBuilder, ClientId, ClientMetadata, ClientRegistry};
-use toml::{Table, Value};
+use toml::Table;
 
 use super::{line, text};
 use crate::app::App;
@@ -47,14 +47,15 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(command: Command, app: &App) -> Result<(), String> {
-    match command {
+pub(crate) async fn run(command: Command, app: &App) -> Result<(), Vec<String>> {
+    let done = match command {
         Command::List => list(app).await,
-        Command::Add { files } => add(app, &files).await,
+        Command::Add { files } => add(app, read_all(app, &files)?).await,
         Command::Disable { client_id } => put(app, &client_id, ClientState::Disabled).await,
         Command::Enable { client_id } => put(app, &client_id, ClientState::Active).await,
         Command::RotateSecret { client_id, former } => rotate(app, &client_id, former).await,
-    }
+    };
+    done.map_err(|error| vec![error])
 }
 
 async fn rotate(app: &App, client_id: &str, former: u32) -> Result<(), String> {
@@ -106,11 +107,20 @@ async fn list(app: &App) -> Result<(), String> {
     }
 }
 
-/// Reads every file and checks every application before it registers the first one.
-async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
-    let described: Vec<Vec<ClientBuilder>> =
-        files.iter().map(|file| read(app, file)).collect::<Result<_, _>>()?;
-    for application in described.into_iter().flatten() {
+/// The applications in all files, or the mistakes of all.
+fn read_all(app: &App, files: &[PathBuf]) -> Result<Vec<ClientBuilder>, Vec<String>> {
+    let (mut applications, mut mistakes) = (Vec::new(), Vec::new());
+    for file in files {
+        match read(app, file) {
+            Ok(described) => applications.extend(described),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() { Ok(applications) } else { Err(mistakes) }
+}
+
+async fn add(app: &App, applications: Vec<ClientBuilder>) -> Result<(), String> {
+    for application in applications {
         let registered = app.server.register(application).await.map_err(text)?;
         let id = registered.client.id().as_str();
         match &registered.secret {
@@ -125,14 +135,14 @@ async fn add(app: &App, files: &[PathBuf]) -> Result<(), String> {
 }
 
 /// The applications in a file, after checking that each can be registered.
-fn read(app: &App, file: &Path) -> Result<Vec<ClientBuilder>, String> {
+fn read(app: &App, file: &Path) -> Result<Vec<ClientBuilder>, Vec<String>> {
     let in_file = |mistake: String| format!("{}: {mistake}", file.display());
     let text = match file.to_str() {
         Some("-") => std::io::read_to_string(std::io::stdin()),
         Some(_) | None => std::fs::read_to_string(file),
     };
-    let text = text.map_err(|error| in_file(error.to_string()))?;
-    let mut table = text.parse::<Table>().map_err(|error| in_file(syntax_error(&text, &error)))?;
+    let text = text.map_err(|error| vec![in_file(error.to_string())])?;
+    let mut table = text.parse::<Table>().map_err(|error| vec![in_file(syntax_error(&text, &error))])?;
     let mut reader = Reader::default();
     let described = if table.contains_key("clients") {
         let several = reader.each(&mut table, "clients", metadata);
@@ -147,23 +157,23 @@ fn read(app: &App, file: &Path) -> Result<Vec<ClientBuilder>, String> {
     for (place, metadata) in described {
         match application(app, metadata) {
             Ok(application) => applications.push(application),
-            Err(mistake) => reader.mistakes.push(format!("{place}: {mistake}")),
+            Err(found) => reader.mistakes.extend(found.iter().map(|mistake| format!("{place}: {mistake}"))),
         }
     }
     match reader.mistakes.is_empty() {
         true => Ok(applications),
-        false => Err(in_file(reader.mistakes.join("; "))),
+        false => Err(reader.mistakes.into_iter().map(in_file).collect()),
     }
 }
 
-fn application(app: &App, metadata: ClientMetadata) -> Result<ClientBuilder, String> {
-    check_openable(app, &metadata)?;
+fn application(app: &App, metadata: ClientMetadata) -> Result<ClientBuilder, Vec<String>> {
+    check_openable(app, &metadata).map_err(|mistake| vec![mistake.to_owned()])?;
     let mistakes = app.capabilities.mistakes(&metadata);
     if !mistakes.is_empty() {
-        return Err(mistakes.join("; "));
+        return Err(mistakes);
     }
     let application = Client::application().metadata(metadata);
-    app.server.check_registration(application.clone()).map_err(text)?;
+    app.server.check_registration(application.clone()).map_err(|error| vec![text(error)])?;
     Ok(application)
 }
 
@@ -174,7 +184,9 @@ fn metadata(reader: &mut Reader, place: &str, entry: Table) -> Option<(String, C
         reader.mistakes.push(format!("{place}: {key} is made by the server, so leave it out"));
         return None;
     }
-    Some((place.to_owned(), reader.decode(place, Value::Table(entry))?))
+    let before = reader.mistakes.len();
+    let metadata = reader.settings(place, entry)?;
+    (reader.mistakes.len() == before).then(|| (place.to_owned(), metadata))
 }
 
 fn show(client: &Client, origin: &str) -> Result<(), String> {

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
+pub(crate) use check::check;
+
 use crate::config::Config;
 use crate::setup;
 
@@ -52,7 +54,8 @@ impl Command {
 /// One line for each thing that is wrong.
 pub(crate) async fn run(command: Command, config: Config) -> Result<(), Vec<String>> {
     if matches!(command, Command::Check { .. }) {
-        return check::check(config).await;
+        config.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+        return check(config, Vec::new()).await;
     }
     if config.store == "memory" {
         return Err(vec![
@@ -64,11 +67,11 @@ pub(crate) async fn run(command: Command, config: Config) -> Result<(), Vec<Stri
     let done = match command {
         Command::Check { .. } => Ok(()),
         Command::Clients(command) => clients::run(command, &app).await,
-        Command::Grants(command) => grants::run(command, &app).await,
-        Command::Keys(command) => keys::run(command, &app).await,
+        Command::Grants(command) => grants::run(command, &app).await.map_err(|error| vec![error]),
+        Command::Keys(command) => keys::run(command, &app).await.map_err(|error| vec![error]),
     };
     app.connections.close().await;
-    done.map_err(|error| vec![error])
+    done
 }
 
 /// A line of a table, with tabs between its columns. The reader may have closed the pipe.

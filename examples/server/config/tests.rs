@@ -158,6 +158,115 @@ fn a_secret_in_the_place_of_a_table_or_a_list_is_not_repeated() {
 }
 
 #[test]
+fn every_key_of_a_table_is_named_with_its_mistake() {
+    let found = mistakes(
+        r#"
+        listen = "127.0.0.1:0"
+        scopes = ["read", "write"]
+        trusted_proxies = ["10.0.0.1/8", "127.0.0.1", "nowhere"]
+        access_tokens = 3
+        [lifetimes]
+        code = "60"
+        access_token = -1
+        foo = 1
+        [limits]
+        login = "many"
+        device = {}
+        [openid]
+        id_token_lifetime = "long"
+        frontchannel_logout = 1
+        [fapi]
+        sender = "dpop"
+        signed_requests = "yes"
+        [introspection]
+        clients = "app"
+        [scope_text]
+        read = 1
+        write = 2
+        [[clients]]
+        client_id = "app"
+        client_secret = "s"
+        redirect_uris = "https://app.example/cb"
+        grant_types = 7
+        profile = ["fapi2"]
+        colour = "red"
+        "#,
+    );
+    let text = "invalid type: integer, expected a string";
+    for expected in [
+        "trusted_proxies: \"10.0.0.1/8\"",
+        "trusted_proxies: \"nowhere\"",
+        "access_tokens: expected a string",
+        "lifetimes.code: invalid type: string, expected a whole number of 0 or more",
+        "lifetimes.access_token: invalid value: integer `-1`, expected a whole number of 0 or more",
+        "lifetimes: unknown field `foo`",
+        "limits.login: ",
+        "limits.device: ",
+        "openid.id_token_lifetime: ",
+        "openid.frontchannel_logout: ",
+        "fapi.sender: invalid type: string, expected a list",
+        "fapi.signed_requests: ",
+        "introspection.clients: ",
+        &format!("scope_text.read: {text}"),
+        &format!("scope_text.write: {text}"),
+        "clients 1 (app).redirect_uris: ",
+        "clients 1 (app).grant_types: ",
+        "clients 1 (app).profile: expected a string",
+        "clients 1 (app): unknown field `colour`",
+    ] {
+        let lines = found.iter().filter(|line| line.starts_with(expected)).count();
+        assert_eq!(lines, 1, "{expected:?} in {found:#?}");
+    }
+    assert_eq!(found.len(), 19, "{found:#?}");
+}
+
+#[test]
+fn a_mistake_causes_no_second_line() {
+    let client = "[[clients]]\nclient_id = \"a\"\nclient_secret = \"s\"\ngrant_types = []\n";
+    for (head, tail) in [
+        (
+            "scopes = \"read\"",
+            "[scope_text]\nread = \"Read\"\n[[resources]]\nidentifier = \"urn:a\"\nscopes = [\"read\"]",
+        ),
+        ("scopes = \"read\"", &format!("{client}scope = \"read\"")),
+        ("scopes = [1]", "[registration]\nmode = \"open\"\nscopes = [\"read\"]"),
+        ("openid = 3", &format!("{client}scope = \"openid\"")),
+        (
+            "profile = \"rfc6479\"",
+            &format!(
+                "{client}[[clients]]\nclient_id = \"b\"\nclient_secret = \"s\"\ngrant_types = [\"password\"]"
+            ),
+        ),
+        ("issuer = 3\nlisten = \"192.0.2.1:443\"", ""),
+        ("trusted_proxies = \"127.0.0.1\"", "[forwarded_certificates]\nform = \"rfc9440\""),
+        ("clients = \"a\"", "[introspection]\nclients = [\"a\"]"),
+        ("", "[[clients]]\nclient_id = 1\n[introspection]\nclients = [\"a\"]"),
+        ("", "[[clients]]\nclient_id = \"a\"\nclient_secret = 4711\ngrant_types = []"),
+        ("", "[[users]]\nusername = \"a\"\nsub = \"a\"\npassword_hash = \"4711\""),
+        ("", "[[users]]\nusername = \"a\"\nsub = \"a\"\npassword = \"p\"\npassword_hash = \"$argon2id$\""),
+        ("", "[tls]\ncertificate = \"a\"\nkey = \"b\"\nclient_certificates = 1\nclient_authorities = \"c\""),
+        ("access_tokens = \"jwt\"", "[keys]\nalgorithms = \"RS256\"\nretire = 1"),
+        ("", "[registration]\nmode = \"token\"\ntokens = [\"\"]"),
+    ] {
+        let listen = if head.contains("listen") { "" } else { "listen = \"127.0.0.1:0\"" };
+        let found = mistakes(&format!("{listen}\n{head}\n{tail}"));
+        assert_eq!(found.len(), 1, "{head}, {tail}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_hash_that_no_password_can_match_is_a_mistake() {
+    let cut = "$argon2id$v=19$m=64,t=1,p=1$u70sMuONsxsxhWh6vIQIag";
+    let user = format!("[[users]]\nusername = \"a\"\nsub = \"a\"\npassword_hash = \"{cut}\"");
+    let client = format!("[[clients]]\nclient_id = \"b\"\nclient_secret = \"{cut}\"\ngrant_types = []");
+    let what = "the hash is cut off: its salt or its output is missing";
+    assert_eq!(
+        mistakes(&format!("listen = \"127.0.0.1:0\"\n{user}\n{client}")),
+        [format!("users 1 (a).password_hash: {what}"), format!("clients 1 (b).client_secret: {what}")]
+    );
+}
+
+#[test]
 fn the_terms_of_registration_are_checked_with_the_rest() {
     let listen = "listen = \"127.0.0.1:0\"\nscopes = [\"read\"]\n[registration]\n";
     for good in ["mode = \"open\"", "mode = \"token\"\ntokens = [\"t\"]\nscopes = [\"read\"]"] {

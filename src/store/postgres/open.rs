@@ -76,6 +76,14 @@ impl PostgresOptions {
         self
     }
 
+    /// Checks the address, without connecting.
+    ///
+    /// # Errors
+    /// [`OpenError::Address`], with what to write instead.
+    pub fn check(&self) -> Result<(), OpenError> {
+        self.connect_options().map(drop)
+    }
+
     /// Connects, and creates the tables if they are missing.
     ///
     /// # Errors
@@ -123,6 +131,11 @@ impl PostgresOptions {
     fn connect_options(&self) -> Result<PgConnectOptions, OpenError> {
         let known = ["postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme));
         let wrong = || OpenError::Address("give postgres://user:password@host:port/database".to_owned());
+        if !has_known_parameters(&self.url) {
+            // It is not named, because a password with a `?` in it would be.
+            let known = PARAMETERS.join(", ");
+            return Err(OpenError::Address(format!("it has a parameter that is none of {known}")));
+        }
         // The error does not say what is wrong, because it could quote the password.
         let options: PgConnectOptions = self.url.parse().ok().filter(|_| known).ok_or_else(wrong)?;
         let timeout = format!("{}ms", self.statement_timeout.as_millis());
@@ -170,6 +183,36 @@ const STARTING: Duration = Duration::from_secs(30);
 
 /// The time limit of the first connection. An address that accepts and stays silent is not a database.
 const CONNECTING: Duration = Duration::from_secs(5);
+
+/// The parameters of an address. `sqlx` would write the value of any other to the log.
+const PARAMETERS: [&str; 19] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "options[NAME]",
+];
+
+fn has_known_parameters(url: &str) -> bool {
+    let url = url.split('#').next().unwrap_or_default();
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    form_urlencoded::parse(query.as_bytes())
+        .all(|(name, _)| name.starts_with("options[") || PARAMETERS.contains(&&*name))
+}
 
 /// The address for error messages, without the password.
 fn place(options: &PgConnectOptions) -> String {
@@ -225,6 +268,26 @@ mod tests {
         let url = format!("postgres://user@127.0.0.1:{port}/grants?sslmode=disable");
         let (error, ()) = tokio::join!(PostgresStore::connect(&url), server);
         error.unwrap_err()
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_refused_and_not_repeated() {
+        let check =
+            |query: &str| PostgresOptions::new(format!("postgres://user@host/grants?{query}")).check();
+        for good in
+            ["", "sslmode=disable", "user=u&password=p%26", "options[search_path]=a&application_name=b"]
+        {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in ["sslpassword=SECRET", "sslmode=disable&passwrod=SECRET", "SECRET", "pass%77rod=SECRET"] {
+            let error = check(bad).unwrap_err().to_string();
+            assert!(
+                error.contains("a parameter that is none of sslmode,") && !error.contains("SECRET"),
+                "{error}"
+            );
+        }
+        assert!(PostgresOptions::new("postgres://user@host:port/grants").check().is_err());
+        assert!(PostgresOptions::new("mysql://user@host/grants").check().is_err());
     }
 
     #[tokio::test]

@@ -36,6 +36,18 @@ impl RedisOptions {
         }
     }
 
+    /// Checks a URL of [`connect`](Self::connect), without connecting.
+    ///
+    /// # Errors
+    /// [`RedisOpenError::Url`]
+    pub fn check(&self, url: &str) -> Result<(), RedisOpenError> {
+        match cluster_nodes(url) {
+            Some(nodes) if nodes.is_empty() => Err(no_node()),
+            Some(nodes) => nodes.iter().try_for_each(|node| self.server(node).map(drop)),
+            None => self.server(url).map(drop),
+        }
+    }
+
     /// Connects to a cluster by the URLs of some of its nodes, and checks every master.
     ///
     /// # Errors
@@ -47,7 +59,7 @@ impl RedisOptions {
         let nodes = urls.into_iter().map(|url| self.server(url.as_ref()));
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
         if nodes.is_empty() {
-            return Err(RedisOpenError::Url("it names no node".to_owned()));
+            return Err(no_node());
         }
         // No retries here: the client would resend a write whose reply was lost, and take its own success for
         // a conflict. `server.rs` decides what may be sent again.
@@ -107,6 +119,10 @@ fn cluster_nodes(url: &str) -> Option<Vec<String>> {
     };
     let nodes = nodes.split(',').filter(|node| !node.is_empty());
     Some(nodes.map(|node| format!("{scheme}://{user}{node}")).collect())
+}
+
+fn no_node() -> RedisOpenError {
+    RedisOpenError::Url("it names no node".to_owned())
 }
 
 /// No Nagle delay: a small command must not wait for a larger packet.

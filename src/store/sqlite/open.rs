@@ -65,6 +65,14 @@ impl SqliteOptions {
         self
     }
 
+    /// Checks that the address names a file, without touching it.
+    ///
+    /// # Errors
+    /// [`OpenError::Address`], with what to write instead.
+    pub fn check(&self) -> Result<(), OpenError> {
+        path(&self.address).map(drop)
+    }
+
     /// Opens the file, and creates it and its tables if they are missing. On Unix a new file has mode 0600,
     /// and so have the files that SQLite puts beside it; an existing one keeps its mode.
     ///
