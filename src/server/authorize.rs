@@ -25,7 +25,7 @@ impl AuthorizationServer {
     /// An [`ErrorPage`]: there is no verified redirect URI to respond to.
     pub async fn authorize(&self, request: &Request) -> Result<Authorization, ErrorPage> {
         let page = |refusal: Refusal, about: EventSubject<'_>| {
-            self.refuse_page(refusal, Endpoint::Authorization, about)
+            self.refuse_page(refusal, Endpoint::Authorization, about.peer(request.peer))
         };
         if self.inner.endpoints.path(Endpoint::Authorization).is_none() {
             return Err(page(Reason::NotConfigured.into(), EventSubject::default()));
@@ -154,14 +154,14 @@ impl Authorization {
     }
 
     async fn without_user(self, state_of: fn(AwaitLogin) -> authorize::LoginRequired) -> LoginRequired {
-        let Self { server, state, .. } = self;
+        let Self { server, state, peer } = self;
         let client = state.client().id().clone();
         match state_of(state) {
             authorize::LoginRequired::ShowLogin(state) => {
-                LoginRequired::ShowLogin(ShowLogin { server, state })
+                LoginRequired::ShowLogin(ShowLogin { server, state, peer })
             }
             authorize::LoginRequired::Refused(error) => {
-                LoginRequired::Answered(Box::pin(server.answer_error(*error, &client)).await)
+                LoginRequired::Answered(Box::pin(server.answer_error(*error, &client, peer)).await)
             }
         }
     }
@@ -175,10 +175,10 @@ impl Authorization {
                 SignedIn::Consent(Consent { server, state, remembered: Remembered::No, peer })
             }
             authorize::SignedIn::Reauthenticate(state) => {
-                SignedIn::Reauthenticate(ShowLogin { server, state })
+                SignedIn::Reauthenticate(ShowLogin { server, state, peer })
             }
             authorize::SignedIn::Refused(error) => {
-                SignedIn::Answered(Box::pin(server.answer_error(*error, &client)).await)
+                SignedIn::Answered(Box::pin(server.answer_error(*error, &client, peer)).await)
             }
         }
     }
@@ -201,6 +201,7 @@ impl SignedIn {
 pub struct ShowLogin {
     server: AuthorizationServer,
     state: Box<AwaitSignIn>,
+    peer: Option<IpAddr>,
 }
 
 impl ShowLogin {
@@ -240,7 +241,7 @@ impl ShowLogin {
     /// `interaction_required`.
     pub async fn cannot(self) -> Response {
         let client = self.client().id().clone();
-        self.server.answer_error(self.state.cannot(), &client).await
+        self.server.answer_error(self.state.cannot(), &client, self.peer).await
     }
 }
 
@@ -394,20 +395,20 @@ impl Consent {
             // The client gets the denial in any case: it is the user's answer.
             let _ = Box::pin(self.server.commit(&write)).await;
         }
-        self.server.answer_error(self.state.deny(), &client).await
+        self.server.answer_error(self.state.deny(), &client, self.peer).await
     }
 
     /// The user would have to be asked, and the request forbids that (`consent_required`).
     pub async fn consent_required(self) -> Response {
         let client = self.client().id().clone();
-        self.server.answer_error(self.state.consent_required(), &client).await
+        self.server.answer_error(self.state.consent_required(), &client, self.peer).await
     }
 
     /// The user would have to see another page of yours, and the request forbids that
     /// (`interaction_required`).
     pub async fn interaction_required(self) -> Response {
         let client = self.client().id().clone();
-        self.server.answer_error(self.state.interaction_required(), &client).await
+        self.server.answer_error(self.state.interaction_required(), &client, self.peer).await
     }
 
     pub(super) async fn say_yes(self) -> Response {
@@ -419,7 +420,7 @@ impl Consent {
 
     /// Answers a request whose request object works once.
     async fn answer_once(self, key: ReplayKey, until: DateTime<Utc>) -> Response {
-        let (server, client) = (self.server.clone(), self.client().id().clone());
+        let (server, client, peer) = (self.server.clone(), self.client().id().clone(), self.peer);
         match server.use_once(key, until, Reason::RequestObject(AssertionFlaw::Replayed)).await {
             Ok(only_use) => {
                 let response = self.answer_yes().await;
@@ -429,7 +430,7 @@ impl Consent {
                 }
                 response
             }
-            Err(refusal) => server.error_page(refusal, EventSubject::client(&client)),
+            Err(refusal) => server.error_page(refusal, EventSubject::client(&client).peer(peer)),
         }
     }
 
@@ -441,7 +442,7 @@ impl Consent {
         let is_self_registered = state.client().is_self_registered();
         let (write, mut sealed) = match state.approve(server.fresh_secrets(), &server.facts()) {
             Ok(approved) => approved,
-            Err(refusal) => return server.error_page(refusal, EventSubject::client(&client)),
+            Err(refusal) => return server.error_page(refusal, EventSubject::client(&client).peer(peer)),
         };
         let grant = write.next().grant();
         let about = EventSubject::of(grant).peer(peer);

@@ -1,6 +1,8 @@
 //! The last steps of an authorization response: whether an error may be redirected, and what has to be
 //! signed.
 
+use std::net::IpAddr;
+
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::{Endpoint, EventKind};
 use crate::client::ClientId;
@@ -13,7 +15,12 @@ use crate::store::{Filter, Page};
 impl AuthorizationServer {
     /// Finishes and audits an error response. If the client chose its own redirect URI, only a user who
     /// approved this client before is redirected; any other user sees a page.
-    pub(super) async fn answer_error(&self, error: ErrorAnswer, client: &ClientId) -> Response {
+    pub(super) async fn answer_error(
+        &self,
+        error: ErrorAnswer,
+        client: &ClientId,
+        peer: Option<IpAddr>,
+    ) -> Response {
         let redirect = match error {
             ErrorAnswer::Redirect(redirect) => redirect,
             ErrorAnswer::Unproven(waiting) => {
@@ -24,7 +31,7 @@ impl AuthorizationServer {
                 waiting.with_answer(approved)
             }
         };
-        let about = EventSubject::client(client);
+        let about = EventSubject::client(client).peer(peer);
         if let Some(reason) = redirect.reason() {
             self.audit(EventKind::Refused(reason), Endpoint::Authorization, about);
         }

@@ -23,7 +23,8 @@ impl AuthorizationServer {
     pub async fn device_authorization(&self, request: &Request) -> Response {
         const ENDPOINT: Endpoint = Endpoint::DeviceAuthorization;
         let Some(verification_uri) = self.verification_uri() else {
-            return self.refuse(Reason::NotConfigured.into(), ENDPOINT, EventSubject::default());
+            let about = EventSubject::default().peer(request.peer);
+            return self.refuse(Reason::NotConfigured.into(), ENDPOINT, about);
         };
         let flow = match device::AwaitClient::parse(request, &self.facts()) {
             Ok(flow) => flow,

@@ -77,7 +77,7 @@ impl Consent {
             Err(fault) if self.prompt_none() => {
                 let client = self.client().id().clone();
                 return Unasked::Answered(
-                    self.server.answer_error(self.state.unknown(&fault), &client).await,
+                    self.server.answer_error(self.state.unknown(&fault), &client, self.peer).await,
                 );
             }
             // If the store cannot say, asking the user is the safe choice.

@@ -30,7 +30,8 @@ impl AuthorizationServer {
     /// resource, and needs the scope `openid` and a token for the server's own audience.
     pub async fn userinfo(&self, request: &Request) -> Response {
         let Some(guard) = self.userinfo_guard() else {
-            return self.refuse(Reason::NotConfigured.into(), Endpoint::UserInfo, EventSubject::default());
+            let about = EventSubject::default().peer(request.peer);
+            return self.refuse(Reason::NotConfigured.into(), Endpoint::UserInfo, about);
         };
         let needed = &*NEEDED;
         let refused = |refusal: Refusal, access: Option<&Access>| {

@@ -9,7 +9,7 @@ use grantor::audit::{
     Answered, Audit, CallOutcome, Called, Endpoint, Event, EventKind, HostCall, MetricsAudit,
 };
 use grantor::server::HostError;
-use grantor::{BrowserSession, MemoryRegistry, MemoryStore, Policy, Request};
+use grantor::{BrowserSession, LoginRequired, MemoryRegistry, MemoryStore, Policy, Request};
 use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
@@ -127,6 +127,25 @@ async fn what_begins_a_grant_names_the_address_that_it_began_from() {
         assert!(!of_kind.is_empty(), "{what}: {texts:?}");
         assert!(of_kind.iter().all(|text| text.contains(" peer=192.0.2.7")), "{of_kind:?}");
     }
+}
+
+#[tokio::test]
+async fn an_event_of_a_browser_names_its_address() {
+    let fixture = Fixture::new();
+    let peer = "192.0.2.7".parse().unwrap();
+    let query =
+        |more: &str| Request::get(format!("{}{more}", encode(&code_query("conf", "read")))).from_peer(peer);
+    let unknown = Request::get("client_id=nobody&response_type=code").from_peer(peer);
+    assert!(fixture.server.authorize(&unknown).await.is_err());
+    let silent = fixture.server.authorize(&query("&prompt=none")).await.unwrap();
+    assert!(matches!(silent.login_required().await, LoginRequired::Answered(_)));
+    let asked = fixture.server.authorize(&query("")).await.unwrap();
+    let consent = asked.signed_in(fixture.alice()).await.consent().unwrap();
+    assert_eq!(consent.deny().await.status, 303);
+    assert!(fixture.server.logout(&unknown).await.is_err());
+    let texts = fixture.log.texts();
+    assert_eq!(texts.len(), 4, "{texts:?}");
+    assert!(texts.iter().all(|text| text.contains(" peer=192.0.2.7")), "{texts:?}");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ mod back_channel;
 mod end;
 mod settings;
 
+use std::net::IpAddr;
+
 use crate::audit::Endpoint;
 use crate::base::origin;
 use crate::client::Client;
@@ -28,7 +30,7 @@ impl AuthorizationServer {
     /// or the client could not be looked up. Nothing has ended.
     pub async fn logout(&self, request: &Request) -> Result<Logout, ErrorPage> {
         let page = |refusal: Refusal, about: EventSubject<'_>| {
-            self.refuse_page(refusal, Endpoint::EndSession, about)
+            self.refuse_page(refusal, Endpoint::EndSession, about.peer(request.peer))
         };
         if self.sessions().is_none() || self.inner.endpoints.path(Endpoint::EndSession).is_none() {
             return Err(page(Reason::NotConfigured.into(), EventSubject::default()));
@@ -45,7 +47,7 @@ impl AuthorizationServer {
         let Some(id) = flow.client_id().cloned() else {
             let state = flow.with_client(None, self.rules());
             let state = state.map_err(|reason| page(reason.into(), EventSubject::default()))?;
-            return Ok(Logout { server: self.clone(), state });
+            return Ok(Logout { server: self.clone(), state, peer: request.peer });
         };
         let found = match self.find_client(&id, Requester::beginning(request.peer)).await {
             Err(refusal) if is_own_failure(refusal.reason()) => {
@@ -55,7 +57,7 @@ impl AuthorizationServer {
             found => found.unwrap_or(None),
         };
         match flow.with_client(found, self.rules()) {
-            Ok(state) => Ok(Logout { server: self.clone(), state }),
+            Ok(state) => Ok(Logout { server: self.clone(), state, peer: request.peer }),
             Err(reason) => Err(page(reason.into(), EventSubject::client(&id))),
         }
     }
@@ -78,6 +80,7 @@ impl AuthorizationServer {
 pub struct Logout {
     server: AuthorizationServer,
     state: AwaitSession,
+    peer: Option<IpAddr>,
 }
 
 /// What follows a logout request.
@@ -105,12 +108,12 @@ impl Logout {
     /// with one more field, and is valid only for this session, or only for this user if `login` names no
     /// session.
     pub fn session(self, login: Option<&Login>) -> LogoutStep {
-        let Self { server, state } = self;
+        let Self { server, state, peer } = self;
         match state.with_login(login, server.now(), server.rules()) {
             LogoutDecision::Ask(question) => LogoutStep::Ask(LogoutQuestion { question }),
             LogoutDecision::Go(granted) => {
                 let login = login.cloned();
-                LogoutStep::Go(LogoutEnd { server, granted, login })
+                LogoutStep::Go(LogoutEnd { server, granted, login, peer })
             }
         }
     }
@@ -174,6 +177,7 @@ pub struct LogoutEnd {
     server: AuthorizationServer,
     granted: logout::Granted,
     login: Option<Login>,
+    peer: Option<IpAddr>,
 }
 
 impl LogoutEnd {
@@ -199,21 +203,21 @@ impl LogoutEnd {
     /// # Errors
     /// The store failed. What has ended stays ended.
     pub async fn end(self) -> Result<SignedOut, ErrorPage> {
-        let Self { server, granted, login } = self;
+        let Self { server, granted, login, peer } = self;
         let ended = match login.as_ref().and_then(|login| login.session) {
             None => EndedSession::default(),
             Some(session) => match server.end_session(&session).await {
                 Ok(ended) => ended,
                 Err(error) => {
                     let subject = login.as_ref().map(Login::subject);
-                    let about = EventSubject { subject, ..EventSubject::default() };
+                    let about = EventSubject { subject, peer, ..EventSubject::default() };
                     return Err(server.refuse_page(error.into(), Endpoint::EndSession, about));
                 }
             },
         };
         let client = granted.client.as_ref().map(|client| client.id());
         let subject = login.as_ref().map(Login::subject);
-        let about = EventSubject { client, subject, ..EventSubject::default() };
+        let about = EventSubject { client, subject, peer, ..EventSubject::default() };
         server.audit(crate::audit::EventKind::SignedOut, Endpoint::EndSession, about);
         Ok(SignedOut { to: granted.to, frames: ended.frames })
     }
