@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::applications::{Chosen, name_of, unavailable};
+use crate::details::{self, DetailLines};
 use crate::forms::{PostedBy, see_other};
 use crate::login::sign_in_first;
 use crate::pages::Page;
@@ -45,7 +46,7 @@ async fn grants_of(app: &App, sub: &str) -> Result<GrantsPage, HostError> {
     let mut allowed: BTreeMap<ClientId, Allowed> = BTreeMap::new();
     for record in app.server.grants_of(&Subject::user(sub)).await? {
         let grant = record.grant();
-        allowed.entry(grant.client().clone()).or_default().add(grant);
+        allowed.entry(grant.client().clone()).or_default().add(app, grant);
     }
     let mut grants = Vec::new();
     for (id, allowed) in allowed {
@@ -56,6 +57,7 @@ async fn grants_of(app: &App, sub: &str) -> Result<GrantsPage, HostError> {
             since: allowed.since.map(|since| since.format("%-d %B %Y").to_string()).unwrap_or_default(),
             count: allowed.count,
             scopes: app.scopes.lines(allowed.scope.iter().map(String::as_str)),
+            details: allowed.details,
             resources: allowed.resources,
         });
     }
@@ -68,15 +70,21 @@ struct Allowed {
     since: Option<DateTime<Utc>>,
     count: usize,
     scope: BTreeSet<String>,
+    details: Vec<DetailLines>,
     resources: BTreeSet<String>,
 }
 
 impl Allowed {
-    fn add(&mut self, grant: &Grant) {
+    fn add(&mut self, app: &App, grant: &Grant) {
         let created = grant.created();
         self.since = Some(self.since.map_or(created, |since| since.min(created)));
         self.count += 1;
         self.scope.extend(grant.scope().iter().map(str::to_owned));
+        for lines in details::lines(&app.details, grant.details()) {
+            if !self.details.contains(&lines) {
+                self.details.push(lines);
+            }
+        }
         self.resources.extend(grant.resources().as_slice().iter().map(ToString::to_string));
     }
 }
@@ -97,6 +105,7 @@ struct GrantLine {
     since: String,
     count: usize,
     scopes: Vec<ScopeLine>,
+    details: Vec<DetailLines>,
     /// The resources where the access can be used, if the grants name any.
     resources: BTreeSet<String>,
 }

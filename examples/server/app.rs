@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -71,6 +71,7 @@ impl App {
         let machine = grantor::adapter::axum::router(self.server.clone());
         let peers = PeerLayer::new(self.proxies.clone());
         let certificates = self.certificates.clone();
+        let hosts = middleware::from_fn_with_state(self.clone(), one_host);
         let at = |page| self.site.path(page);
         let pages = Router::new()
             .route(&at("/"), get(login::home))
@@ -94,11 +95,12 @@ impl App {
             .route(&at("/playground/callback"), get(playground::callback).post(playground::callback))
             .route(&at("/assets/style.css"), get(pages::style))
             .route(&at("/assets/icon.svg"), get(pages::icon))
+            .method_not_allowed_fallback(not_allowed)
             .layer(DefaultBodyLimit::max(grantor::http::MAX_BODY))
             .fallback(not_found)
             .layer(middleware::from_fn_with_state(self.clone(), page_headers))
             .with_state(self);
-        let app = pages.merge(machine).layer(peers);
+        let app = pages.merge(machine).layer(peers).layer(hosts);
         match certificates {
             Some(rule) => app.layer(ForwardedCertificateLayer::new(rule).audit(TracingAudit::default())),
             None => app,
@@ -121,6 +123,21 @@ async fn openapi(State(app): State<App>) -> Json<serde_json::Value> {
 
 pub(crate) async fn not_found(State(app): State<App>) -> Response {
     app.pages.problem(StatusCode::NOT_FOUND, "There is no page at this address.")
+}
+
+async fn not_allowed(State(app): State<App>) -> Response {
+    app.pages.problem(StatusCode::METHOD_NOT_ALLOWED, "This page does not take such a request.")
+}
+
+/// A request of HTTP/1.1 names its host once (RFC 9112 section 3.2).
+async fn one_host(State(app): State<App>, request: axum::extract::Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    match request.version() {
+        Version::HTTP_11 if hosts != 1 => {
+            app.pages.problem(StatusCode::BAD_REQUEST, "The request names no host, or several.")
+        }
+        _ => next.run(request).await,
+    }
 }
 
 async fn page_headers(State(app): State<App>, request: axum::extract::Request, next: Next) -> Response {

@@ -35,7 +35,7 @@ enum Kind {
 impl Kind {
     fn is(self, value: &Value) -> bool {
         match self {
-            Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
+            Self::Text => value.as_str().is_some_and(|text| !is_blank(text)),
             Self::Number => value.is_number(),
             Self::Boolean => value.is_boolean(),
             Self::List => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
@@ -57,7 +57,7 @@ impl DetailType for DetailEntry {
 }
 
 /// A detail on a page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct DetailLines {
     text: String,
     facts: Vec<(String, String)>,
@@ -69,8 +69,8 @@ pub(crate) fn lines(types: &[DetailEntry], details: &AuthorizationDetails) -> Ve
         let of = types.iter().find(|of| of.name == detail.kind());
         let facts = detail.members().iter().filter(|(name, _)| *name != "type");
         DetailLines {
-            text: of.map_or_else(|| detail.kind().to_owned(), |of| of.text.clone()),
-            facts: facts.map(|(name, value)| (name.clone(), plain(value))).collect(),
+            text: of.map_or_else(|| visible(detail.kind()), |of| of.text.clone()),
+            facts: facts.map(|(name, value)| (visible(name), visible(&plain(value)))).collect(),
         }
     };
     details.as_slice().iter().map(line).collect()
@@ -82,6 +82,32 @@ fn plain(value: &Value) -> String {
         Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
+}
+
+/// The text with every character escaped that would hide, or would change the order of what is next to it.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_hidden(c) {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || is_hidden(c) || matches!(c, '\u{200C}' | '\u{200D}'))
+}
+
+/// Controls, directions of writing, and characters that fonts show as nothing. Those that join letters and
+/// choose the look of an emoji are left alone.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180E}'
+            | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
+            | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 impl Reader {
@@ -113,6 +139,31 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_hide_on_a_page_is_shown() {
+        let details = r#"[{"type": "pay", "to": "Bank\u202eknaB", "note": "a\nb\u200b", "list": ["می\u200cخواهم", "\u2066"]}]"#;
+        let details = AuthorizationDetails::parse(details).unwrap();
+        let lines = lines(&[], &details);
+        let facts: Vec<(&str, &str)> =
+            lines[0].facts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        for expected in [
+            ("to", r"Bank\u{202e}knaB"),
+            ("note", r"a\u{a}b\u{200b}"),
+            ("list", "می\u{200c}خواهم, \\u{2066}"),
+        ] {
+            assert!(facts.contains(&expected), "{expected:?}: {facts:?}");
+        }
+    }
+
+    #[test]
+    fn a_blank_text_is_none() {
+        let is_text = |text: &str| Kind::Text.is(&Value::from(text));
+        assert!(is_text("a") && is_text(" a ") && is_text("名前"));
+        for blank in ["", " ", "\t\n", "\u{a0}", "\u{200b}", "\u{202e}", "\u{3164}\u{200d}"] {
+            assert!(!is_text(blank), "{blank:?}");
+        }
+    }
 
     #[test]
     fn a_type_and_a_member_have_one_meaning() {

@@ -33,13 +33,21 @@ async fn posted(request: Request, app: &App) -> Result<(Arc<Session>, Bytes), Re
         return Err(app.pages.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not a form."));
     }
     let session = app.sessions.find(request.headers());
-    let body = Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
+    let body = Bytes::from_request(request, app).await.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(app),
+        status => app.pages.problem(status, "The form did not arrive."),
+    })?;
     let token: Option<Token> = serde_urlencoded::from_bytes(&body).ok();
     let wrote = session.zip(token).filter(|(session, token)| session.wrote(&token.csrf));
     match wrote {
         Some((session, _)) => Ok((session, body)),
         None => Err(expired(app, &body)),
     }
+}
+
+/// The page for a form whose body has too many bytes.
+pub(crate) fn too_large(app: &App) -> Response {
+    app.pages.problem(StatusCode::PAYLOAD_TOO_LARGE, "This form is too large.")
 }
 
 fn fields<T: DeserializeOwned>(app: &App, body: &[u8]) -> Result<T, Response> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, not_found};
 use crate::ended_sessions::{end_session, try_again};
-use crate::forms::{graphic, is_form, lead_to, see_other};
+use crate::forms::{graphic, is_form, lead_to, see_other, too_large};
 use crate::login::ReturnTo;
 use crate::pages::{Page, leads_to_an_application};
 use crate::session::{Session, SignedIn, Visitor};
@@ -56,7 +56,7 @@ pub(crate) async fn answer(State(app): State<App>, request: HttpRequest) -> Resp
         return app.pages.problem(StatusCode::REQUEST_TIMEOUT, "The form did not arrive.");
     }
     if request.body.len() > MAX_BODY {
-        return app.pages.problem(StatusCode::PAYLOAD_TOO_LARGE, "This form is too large.");
+        return too_large(&app);
     }
     let posted: Posted = serde_urlencoded::from_bytes(&request.body).unwrap_or_default();
     let Some(csrf) = posted.csrf else {

@@ -107,12 +107,16 @@ impl Pages {
 
     /// The same for a request that did not reach grantor.
     pub(crate) fn oauth_error(&self, status: StatusCode, code: &str, description: &str) -> Response {
-        let (title, sentence) = match status.is_server_error() {
-            true => (
+        let (title, sentence) = match status {
+            StatusCode::TOO_MANY_REQUESTS => (
+                "Too many requests",
+                "Too many requests came from your network. Wait a minute, then go back and try again.",
+            ),
+            status if status.is_server_error() => (
                 "Not available right now",
                 "This server cannot answer now. Go back, and try again in a moment.",
             ),
-            false => ("This request has a mistake", UNSAFE),
+            _ => ("This request has a mistake", UNSAFE),
         };
         let page =
             self.show(None, &ErrorPage { title, sentence, code: Some((code, description)), way: None });
@@ -186,6 +190,22 @@ pub(crate) fn leads_to_an_application(mut page: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_request_too_many_is_no_mistake_of_the_application() {
+        let site = Site::of("https://login.example").unwrap();
+        let pages = Pages::new(&site).unwrap();
+        for (status, title) in [
+            (StatusCode::BAD_REQUEST, "This request has a mistake"),
+            (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+            (StatusCode::SERVICE_UNAVAILABLE, "Not available right now"),
+        ] {
+            let page = pages.oauth_error(status, "code", "what is wrong");
+            assert_eq!(page.status(), status);
+            let html = axum::body::to_bytes(page.into_body(), usize::MAX).await.unwrap();
+            assert!(String::from_utf8_lossy(&html).contains(&format!("<h1>{title}</h1>")), "{status}");
+        }
+    }
 
     #[test]
     fn every_template_parses() {

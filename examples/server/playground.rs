@@ -8,7 +8,7 @@ mod run;
 
 use std::sync::Mutex;
 
-use axum::extract::{Query, Request as HttpRequest, State};
+use axum::extract::{RawQuery, Request as HttpRequest, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
@@ -43,7 +43,7 @@ pub(crate) async fn start(State(app): State<App>, posted: Posted<Chosen>) -> Res
         return app.pages.problem(StatusCode::NOT_FOUND, "There is no such application.");
     };
     let (id, run) = playground.begin(demo);
-    let callback = format!("{}{CALLBACK}", app.site.issuer);
+    let callback = format!("{}{CALLBACK}", app.site.root);
     match demo.flow {
         Flow::Code | Flow::Implicit => {
             let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&lock(&run).verifier));
@@ -66,7 +66,7 @@ pub(crate) async fn start(State(app): State<App>, posted: Posted<Chosen>) -> Res
             let query = serde_urlencoded::to_string(&query).unwrap_or_default();
             lock(&run).add(Step {
                 title: "Authorization request",
-                request: format!("GET {}/authorize?\n{}", app.site.issuer, lines(&query)),
+                request: format!("GET {}/authorize?\n{}", app.site.root, lines(&query)),
                 answer: "This server signed you in, and asked you.".to_owned(),
                 decoded: Vec::new(),
             });
@@ -137,8 +137,7 @@ pub(crate) async fn callback(State(app): State<App>, request: HttpRequest) -> Re
         is_new
     };
     if let (true, Some(code)) = (is_new, one("code")) {
-        let (redirect_uri, verifier) =
-            (format!("{}{CALLBACK}", app.site.issuer), lock(&run).verifier.clone());
+        let (redirect_uri, verifier) = (format!("{}{CALLBACK}", app.site.root), lock(&run).verifier.clone());
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code.as_str()),
@@ -194,7 +193,7 @@ pub(crate) async fn next(State(app): State<App>, posted: Posted<Next>) -> Respon
             let token = text("access_token");
             let request = Request::get("").header("authorization", format!("Bearer {token}"));
             let response = app.server.userinfo(&request).await;
-            let shown = format!("GET {}/userinfo\nAuthorization: Bearer {token}", app.site.issuer);
+            let shown = format!("GET {}/userinfo\nAuthorization: Bearer {token}", app.site.root);
             note(&run, "UserInfo", shown, &response);
         }
     }
@@ -207,7 +206,9 @@ pub(crate) struct Wanted {
 }
 
 /// `GET /playground?run=…`
-pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(wanted): Query<Wanted>) -> Response {
+pub(crate) async fn show(State(app): State<App>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    let wanted = query.as_deref().and_then(|query| serde_urlencoded::from_str::<Wanted>(query).ok());
+    let Some(wanted) = wanted else { return see_other(&app.site.path("/")) };
     let found = app.playground.as_ref().and_then(|playground| playground.find(&wanted.run));
     let (Some(run), Some(session)) = (found, visitor.session()) else {
         return see_other(&app.site.path("/"));
@@ -225,7 +226,7 @@ async fn introspect(app: &App, run: &Mutex<Run>) {
     let Some(service) = Demo::find("service") else { return };
     let (request, body) = service.form(&[("grant_type", "client_credentials"), ("scope", service.scope)]);
     let response = app.server.token(&request).await;
-    let shown = format!("POST {}/token\n{}", app.site.issuer, lines(&body));
+    let shown = format!("POST {}/token\n{}", app.site.root, lines(&body));
     let answer = note(run, "The service gets a token", shown, &response);
     let token = answer["access_token"].as_str().unwrap_or_default().to_owned();
     ask(app, run, "Introspection", "/introspect", &[("token", &token)]).await;
@@ -250,7 +251,7 @@ async fn ask(app: &App, run: &Mutex<Run>, title: &'static str, path: &str, form:
         _ => app.server.revoke(&request).await,
     };
     let basic = if demo.secret.is_some() { "\nAuthorization: Basic …" } else { "" };
-    let shown = format!("POST {}{path}{basic}\n{}", app.site.issuer, lines(&body));
+    let shown = format!("POST {}{path}{basic}\n{}", app.site.root, lines(&body));
     note(run, title, shown, &response)
 }
 

@@ -8,6 +8,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Site {
     pub(crate) issuer: String,
+    /// The URL that the paths of pages and endpoints follow: the issuer, without a slash at its end.
+    pub(crate) root: String,
     /// Host and port, for people.
     pub(crate) host: String,
     /// The path of the issuer, which is a prefix of every page's path. Usually empty.
@@ -27,7 +29,14 @@ impl Site {
         };
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let base = path.trim_end_matches('/').to_owned();
-        (!host.is_empty()).then(|| Self { issuer: issuer.to_owned(), host: host.to_owned(), base, secure })
+        let root = format!("{scheme}://{host}{base}");
+        (!host.is_empty()).then(|| Self {
+            issuer: issuer.to_owned(),
+            root,
+            host: host.to_owned(),
+            base,
+            secure,
+        })
     }
 
     /// The path of one of this server's pages.
@@ -57,6 +66,13 @@ mod tests {
         let nested =
             Site::of("https://login.example/tenants/a/").map(|site| (site.path("/login"), site.secure));
         assert_eq!(nested, Some(("/tenants/a/login".to_owned(), true)));
+        for (issuer, root) in [
+            ("https://login.example", "https://login.example"),
+            ("https://login.example/", "https://login.example"),
+            ("https://login.example:1/a/", "https://login.example:1/a"),
+        ] {
+            assert_eq!(Site::of(issuer).map(|site| site.root).as_deref(), Some(root));
+        }
         assert!(Site::of("ftp://login.example").is_none() && Site::of("login.example").is_none());
     }
 

@@ -457,6 +457,73 @@ fn a_request_that_no_page_can_keep_is_told_so_before_any_page() {
     assert!(alice.decide(&fits, "approve").location_parameter("code").is_some());
 }
 
+/// The status of a request with these header lines.
+fn raw(server: &Server, lines: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(server.base.strip_prefix("http://").unwrap()).unwrap();
+    write!(stream, "GET /login HTTP/1.1\r\n{lines}connection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_request_names_one_host() {
+    let server = Server::start("");
+    let host = "host: 127.0.0.1\r\n";
+    assert_eq!(raw(&server, host), "200");
+    for lines in ["", &host.repeat(2), &format!("{host}host: other.example\r\n")] {
+        assert_eq!(raw(&server, lines), "400", "{lines}");
+    }
+}
+
+#[test]
+fn what_a_page_does_not_take_is_answered_with_a_page() {
+    let server = Server::start("");
+    let mut alice = server.signed_in("alice", "wonderland");
+    let long = "a".repeat(70_000);
+    for path in ["/login", "/consent", "/account/grants/revoke"] {
+        let page = alice.post(path, &[("csrf", &long)]);
+        assert_eq!(page.status, 413, "{path}");
+        assert!(page.body.contains("<h1>"), "{path}: {}", page.body);
+    }
+    let page = alice.post("/account/grants", &[]);
+    assert_eq!((page.status, page.header("allow")), (405, Some("GET,HEAD")));
+    assert!(page.body.contains("<h1>"), "{}", page.body);
+    for query in ["", "?run=a&run=b", "?run=%FF"] {
+        let page = alice.get(&format!("/playground{query}"));
+        assert_eq!((page.status, page.header("location")), (303, Some("/")), "{query}");
+    }
+}
+
+#[test]
+fn az_25_authorization_details_are_shown_before_and_after_they_were_granted() {
+    let tail = "[[authorization_details]]\ntype = \"payment\"\ntext = \"Pay\"\nrequired = { to = \"text\" }";
+    let server = Server::start_with("", tail);
+    let mut alice = server.signed_in("alice", "wonderland");
+    let details = encode(&[("authorization_details", "[{\"type\":\"payment\",\"to\":\"B\u{202e}knaB\"}]")]);
+    let request = format!("{}&{details}", query("conf"));
+    let page = alice.get(&format!("/consent?{request}"));
+    assert!(page.body.contains(r"<bdi>B\u{202e}knaB</bdi>"), "{}", page.body);
+    let code = alice.decide(&request, "approve").location_parameter("code").unwrap();
+    let tokens = server.browser().post_as_conf("/token", &redemption(&code));
+    assert!(tokens["access_token"].is_string(), "{tokens}");
+    let access = alice.get("/account/grants");
+    for shown in ["<p>Pay</p>", "<dt>to</dt>", r"<bdi>B\u{202e}knaB</bdi>"] {
+        assert!(access.body.contains(shown), "{shown}: {}", access.body);
+    }
+}
+
+#[test]
+fn a_slash_at_the_end_of_the_issuer_is_not_doubled() {
+    let server = Server::start("issuer = \"https://login.example/\"\naccess_tokens = \"jwt\"");
+    let mut browser = server.browser();
+    for (path, url) in [("/keys", "https://login.example/jwks"), ("/", "https://login.example/authorize")] {
+        let page = browser.get(path);
+        assert!(unescape(&page.body).contains(&format!("<code>{url}</code>")), "{path}: {}", page.body);
+    }
+}
+
 #[test]
 fn ft_38_every_dead_end_has_a_way_onward() {
     let server = Server::start("");
