@@ -13,7 +13,6 @@ use crate::flow::{
     Judged,
 };
 use crate::http::Request;
-use crate::trust::Proven;
 
 impl AuthorizationServer {
     /// Looks up the client that a request claims to come from, and lets the flow check its credentials.
@@ -98,12 +97,6 @@ impl AuthorizationServer {
                 waiting.with_answer(first)
             }
         }
-    }
-
-    /// Marks an assertion and a proof as used, if there are any.
-    pub(super) async fn use_up(&self, assertion: Judged<()>, proven: Option<&Proven>) -> Result<(), Refusal> {
-        self.use_assertion(assertion).await?;
-        self.use_proof(proven).await
     }
 
     /// Reads the certificate of the connection. Fetching keys has a separate deadline.

@@ -11,6 +11,7 @@ use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{AwaitTokens, Exchange, ExchangeAsk, TokenReply};
 use crate::store::BackendError;
 use crate::token::Access;
+use crate::trust::Proven;
 
 /// Decides who may exchange which token for which.
 #[async_trait]
@@ -39,6 +40,7 @@ impl AuthorizationServer {
         &self,
         flow: AwaitTokens,
         peer: Option<IpAddr>,
+        proof: Option<&Proven>,
     ) -> Result<TokenReply, Refusal> {
         let policy = self.inner.exchange.as_ref().ok_or(Reason::GrantTypeUnsupported)?;
         let subject = self.own_access(flow.subject_token()).await?;
@@ -52,7 +54,7 @@ impl AuthorizationServer {
         let account_status = self.account_status(question.subject.subject()).await?;
         let permission = self.in_time(policy.exchange(&question)).await;
         let permission = permission.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
-        self.issue_new_grant(&flow.with_permission(permission, account_status)?, peer).await
+        self.issue_new_grant(&flow.with_permission(permission, account_status)?, peer, proof).await
     }
 
     /// The access of a token, if it is a live access token of this server.

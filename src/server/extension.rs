@@ -17,6 +17,7 @@ use crate::flow::token::{
 };
 use crate::http::Request;
 use crate::store::ReplayGuard;
+use crate::trust::Proven;
 
 /// Your own grant type (RFC 6749 section 4.5): what a request must contain, and the subject of its tokens.
 ///
@@ -173,6 +174,7 @@ impl AuthorizationServer {
         flow: AwaitEntitlement,
         request: &Request,
         counted: Option<Attempt<'_>>,
+        proof: Option<&Proven>,
     ) -> Result<TokenReply, Refusal> {
         let grant = self.inner.extensions.find(flow.grant_type()).ok_or(Reason::GrantTypeUnsupported)?;
         let endpoint = self.token_endpoint_url();
@@ -184,8 +186,8 @@ impl AuthorizationServer {
         let account_status = self.account_status(&entitlement.subject(flow.client())).await?;
         let flow = flow.with_entitlement(entitlement, account_status, &self.facts())?;
         match flow.single_use() {
-            Some(only_use) => self.grant_once(&flow, only_use, request.peer).await,
-            None => self.issue_new_grant(&flow, request.peer).await,
+            Some(only_use) => self.grant_once(&flow, only_use, request.peer, proof).await,
+            None => self.issue_new_grant(&flow, request.peer, proof).await,
         }
     }
 

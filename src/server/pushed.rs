@@ -60,7 +60,8 @@ impl AuthorizationServer {
             let admitted = self.process().pushes.begin(request.peer, &id, self.now());
             admitted.map_err(|full| Refusal::throttled(Reason::PushThrottled, full.wait()))?.keep();
         }
-        self.use_up(assertion, proven.as_ref()).await?;
+        self.use_assertion(assertion).await?;
+        self.use_proof(proven.as_ref()).await?;
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (write, sealed) = flow.decide(self.fresh_secrets(), &self.facts());
             match self.commit(&write).await {

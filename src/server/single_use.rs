@@ -30,6 +30,7 @@ use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::token::{AwaitSecrets, NewGrantDecision, TokenReply};
 use crate::store::{ReplayGuard, ReplayKey};
 use crate::trust::times::KEPT_FOR_NODES;
+use crate::trust::Proven;
 
 pub(super) struct SingleUse {
     guard: Option<Arc<dyn ReplayGuard>>,
@@ -96,6 +97,7 @@ impl AuthorizationServer {
         flow: &AwaitSecrets,
         (key, until): (ReplayKey, DateTime<Utc>),
         peer: Option<IpAddr>,
+        proof: Option<&Proven>,
     ) -> Result<TokenReply, Refusal> {
         // Dry run, so that a request which will be refused does not consume the identifier.
         if let NewGrantDecision::Refuse(refusal) = flow.decide(self.fresh_secrets(), &self.facts()) {
@@ -103,7 +105,7 @@ impl AuthorizationServer {
         }
         let replayed = Reason::Extension(ExtensionRefusal::Replayed);
         let only_use = self.use_once(key.within(&self.rules().issuer), until, replayed).await?;
-        let reply = self.issue_new_grant(flow, peer).await?;
+        let reply = self.issue_new_grant(flow, peer, proof).await?;
         only_use.answered();
         Ok(reply)
     }

@@ -15,6 +15,7 @@ use crate::flow::token::{
 use crate::flow::{Facts, Judged, token};
 use crate::http::Request;
 use crate::http::Response;
+use crate::trust::Proven;
 
 impl AuthorizationServer {
     /// Answers a token request (RFC 6749 section 3.2).
@@ -61,15 +62,16 @@ impl AuthorizationServer {
             }
             Authenticated::Grant(_) | Authenticated::FreshSecrets(_) | Authenticated::Exchange(_) => None,
         };
-        if let Err(refusal) = self.use_up(assertion, proven.as_ref()).await {
+        if let Err(refusal) = self.use_assertion(assertion).await {
             return judge(counted, Err(refusal));
         }
+        let (peer, proof) = (request.peer, proven.as_ref());
         match state {
-            Authenticated::Grant(flow) => self.redeem(&flow, request.peer).await,
-            Authenticated::FreshSecrets(flow) => self.issue_new_grant(&flow, request.peer).await,
-            Authenticated::Exchange(flow) => Box::pin(self.exchange(*flow, request.peer)).await,
-            Authenticated::Extension(flow) => Box::pin(self.extension(*flow, request, counted)).await,
-            Authenticated::Owner(flow) => Box::pin(self.password(*flow, request.peer, counted)).await,
+            Authenticated::Grant(flow) => self.redeem(&flow, peer, proof).await,
+            Authenticated::FreshSecrets(flow) => self.issue_new_grant(&flow, peer, proof).await,
+            Authenticated::Exchange(flow) => Box::pin(self.exchange(*flow, peer, proof)).await,
+            Authenticated::Extension(flow) => Box::pin(self.extension(*flow, request, counted, proof)).await,
+            Authenticated::Owner(flow) => Box::pin(self.password(*flow, peer, counted, proof)).await,
         }
     }
 
@@ -79,15 +81,24 @@ impl AuthorizationServer {
         flow: AwaitOwner,
         peer: Option<IpAddr>,
         counted: Option<Attempt<'_>>,
+        proof: Option<&Proven>,
     ) -> Result<TokenReply, Refusal> {
         let owner = self.authenticate_owner(flow.question()).await;
         let flow = owner.and_then(|owner| flow.with_owner(owner, &self.facts()));
-        self.issue_new_grant(&judge(counted, flow)?, peer).await
+        self.issue_new_grant(&judge(counted, flow)?, peer, proof).await
     }
 
     /// Redeems a code, a device code or a refresh token: load, decide, write. After a lost race it starts
     /// again.
-    async fn redeem(&self, flow: &AwaitGrant, peer: Option<IpAddr>) -> Result<TokenReply, Refusal> {
+    ///
+    /// A public client only names itself, and a proof can be of any key: so the proof is marked as used once
+    /// the code or token turned out right, and nobody fills the replay guard with made-up ones.
+    async fn redeem(
+        &self,
+        flow: &AwaitGrant,
+        peer: Option<IpAddr>,
+        proof: Option<&Proven>,
+    ) -> Result<TokenReply, Refusal> {
         let about = EventSubject::client(flow.client().id()).grant(flow.grant_id()).peer(peer);
         let mut lost = match flow.is_code() {
             true => {
@@ -96,6 +107,7 @@ impl AuthorizationServer {
             }
             false => None,
         };
+        let mut unused_proof = proof;
         for _ in 0..MAX_CONFLICT_RETRIES {
             let record = self.load(flow.grant_id()).await?;
             let state = flow.with_record(record)?;
@@ -106,6 +118,9 @@ impl AuthorizationServer {
             let mut decision = state.decide(account_status, self.fresh_secrets(), &facts);
             if let Some(id_token) = decision.id_token_mut() {
                 Box::pin(self.prepare_id_token(id_token, Endpoint::Token, about)).await?;
+            }
+            if !matches!(decision, RedemptionDecision::Refuse(_)) {
+                self.use_proof(unused_proof.take()).await?;
             }
             let (write, sealed) = match decision {
                 RedemptionDecision::Refuse(refusal) => return Err(refusal),
@@ -163,14 +178,21 @@ impl AuthorizationServer {
         Err(Reason::Contended.into())
     }
 
-    /// A new grant whose tokens are issued at once.
+    /// A new grant whose tokens are issued at once. Everything else is checked, so the proof is marked as used
+    /// here.
     pub(super) async fn issue_new_grant(
         &self,
         flow: &AwaitSecrets,
         peer: Option<IpAddr>,
+        proof: Option<&Proven>,
     ) -> Result<TokenReply, Refusal> {
+        let mut unused_proof = proof;
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let (write, sealed) = match flow.decide(self.fresh_secrets(), &self.facts()) {
+            let decision = flow.decide(self.fresh_secrets(), &self.facts());
+            if !matches!(decision, NewGrantDecision::Refuse(_)) {
+                self.use_proof(unused_proof.take()).await?;
+            }
+            let (write, sealed) = match decision {
                 NewGrantDecision::Refuse(refusal) => return Err(refusal),
                 NewGrantDecision::Issue(reply) => {
                     self.audit(

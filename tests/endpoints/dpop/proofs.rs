@@ -11,15 +11,16 @@ use grantor::jose::Algorithm;
 use grantor::server::ConfigError;
 use grantor::store::ReplayKey;
 use grantor::{
-    AuthorizationServer, BackendError, MemoryRegistry, MemoryStore, Reason, ReplayGuard, async_trait,
+    AuthorizationServer, BackendError, MemoryRegistry, MemoryStore, Profile, Reason, ReplayGuard, async_trait,
 };
 use serde_json::json;
 
+use crate::support::device::DEVICE_CODE;
 use crate::support::guarded::{changed, forged};
 use crate::support::http::send;
 use crate::support::proving::{Prover, TOKEN, claims, configured, fixture};
 use crate::support::racing::at_once_on;
-use crate::support::{Fixture, SECRET, TestClock, basic, encode};
+use crate::support::{Fixture, SECRET, TestClock, basic, encode, redemption};
 
 const CREDENTIALS: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
@@ -230,6 +231,53 @@ async fn dp_07_what_cannot_be_remembered_does_not_count() {
         .dpop(crate::support::proving::dpop())
         .build();
     assert_eq!(forgetful.unwrap_err().all(), [ConfigError::ProofsUnremembered]);
+}
+
+/// Counts what it is asked to remember.
+struct Remembering(MemoryStore, Arc<AtomicUsize>);
+
+#[async_trait]
+impl ReplayGuard for Remembering {
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: chrono::DateTime<chrono::Utc>,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<bool, BackendError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.first_use(key, until, now).await
+    }
+}
+
+#[tokio::test]
+async fn dp_22_proofs_with_made_up_codes_and_tokens_are_not_remembered() {
+    let (prover, remembered) = (Prover::new(), Arc::new(AtomicUsize::new(0)));
+    let guard = Remembering(MemoryStore::new(), Arc::clone(&remembered));
+    let fixture = configured(|builder| builder.profile(Profile::Rfc6749).replay_guard(guard));
+    let code = fixture.code("pub", "read").await;
+    let waiting = fixture.waits().await.device;
+    let made_up = |text: &str| format!("{}{}", &text[..text.len() - 8], "AAAAAAAA");
+    let (guessed, guessed_device) = (made_up(&code), made_up(&waiting));
+    let refused = [
+        ("pub", redemption(&guessed).to_vec()),
+        ("tv", vec![("grant_type", DEVICE_CODE), ("device_code", &guessed_device)]),
+        ("legacy", vec![("grant_type", "password"), ("username", "alice"), ("password", "guess")]),
+    ];
+    for (client, form) in refused {
+        let answer = fixture.token_by(client, &form, &prover.for_token()).await;
+        assert_eq!(answer.error(), (400, "invalid_grant".to_owned()), "{form:?}");
+        assert_eq!(remembered.load(Ordering::SeqCst), 0, "{form:?}");
+    }
+    let proof = prover.for_token();
+    let tokens = fixture.token_by("pub", &redemption(&code), &proof).await;
+    assert_eq!((tokens.status(), remembered.load(Ordering::SeqCst)), (200, 1));
+    let refresh = made_up(&tokens.refresh_token());
+    let refused = fixture.refresh_by("pub", &refresh, &prover.for_token()).await;
+    assert_eq!((refused.status(), remembered.load(Ordering::SeqCst)), (400, 1));
+    let replayed = fixture.refresh_by("pub", &tokens.refresh_token(), &proof).await;
+    assert_eq!(replayed.error(), bad());
+    let next = fixture.refresh_by("pub", &tokens.refresh_token(), &prover.for_token()).await;
+    assert_eq!(next.status(), 200, "the refused replay used up nothing");
 }
 
 #[tokio::test]
