@@ -309,7 +309,7 @@ impl Reason {
             R::RegistrationTokenMissing => (E::InvalidToken, "a registration access token is required"),
             R::RegistrationTokenWrong => (E::InvalidToken, "the registration access token is not valid for this client"),
             R::RegistrationRefused => (E::AccessDenied, "the registration was refused"),
-            R::RegistrationThrottled => (E::TemporarilyUnavailable, "too many registrations: try again later"),
+            R::RegistrationThrottled => (E::TemporarilyUnavailable, "too many registrations or changes: try again later"),
             R::ClientDisabled => (E::AccessDenied, "the client is disabled"),
             R::OriginNotAllowed => (E::AccessDenied, "this origin may not call the resource"),
 

@@ -47,6 +47,7 @@ pub(crate) use wire::{MetadataBody, RequestedMetadata, is_served};
 use crate::base::{Digest, SecretText};
 use crate::client::{GrantType, Profile};
 use crate::outbound::Outbound;
+use crate::trust::Few;
 
 /// The terms of registration over HTTP. Give them to
 /// [`Builder::registration`](crate::server::AuthorizationServerBuilder::registration), which switches the
@@ -175,7 +176,8 @@ impl Registration {
 
     /// The number of registrations a minute from one address, refused ones included; by default 20, and 0 is
     /// no limit. It needs [`Request::peer`](crate::Request::peer). A request with an initial access token is
-    /// counted by address and token.
+    /// counted by address and token. Each client can change its registration as often (`PUT`), the clients at
+    /// one address together ten times as often.
     pub fn per_minute(mut self, limit: u32) -> Self {
         self.per_minute = limit;
         self
@@ -198,10 +200,11 @@ impl Registration {
 
     /// Fetches the `sector_identifier_uri` of a client at registration and at each change, and accepts the
     /// client if the list there has all its redirect URIs (OpenID Connect Registration section 5). The URL is
-    /// untrusted: see [`Outbound`]. Without this, all redirect URIs of a client with pairwise identifiers
+    /// untrusted: see [`Outbound`]. At most 16 lists are fetched at once, 4 of them from one host; beyond that
+    /// the response is 503. Without this, all redirect URIs of a client with pairwise identifiers
     /// must have the same host.
     pub fn sector_identifiers(mut self, outbound: impl Outbound + 'static) -> Self {
-        self.sectors = Some(Arc::new(outbound));
+        self.sectors = Some(Arc::new(Few::of(outbound)));
         self
     }
 

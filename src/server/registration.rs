@@ -13,7 +13,7 @@ use crate::error::{Fault, Reason, Refusal};
 use crate::flow::client_configuration::AwaitClient;
 use crate::flow::register::{Approved, AwaitClaims};
 use crate::http::{Method, Request, Response};
-use crate::outbound::{ChosenBy, Outbound, OutboundRequest, ask};
+use crate::outbound::{ChosenBy, Outbound, OutboundError, OutboundRequest, ask};
 use crate::registration::{Allowance, Registration, Review, StatementError};
 
 impl AuthorizationServer {
@@ -64,9 +64,12 @@ impl AuthorizationServer {
     async fn change_itself(&self, request: &Request) -> Result<Response, Refusal> {
         let terms = self.managed_terms()?;
         let flow = AwaitClient::parse(request)?;
-        for _ in 0..MAX_CONFLICT_RETRIES {
+        for attempt in 0..MAX_CONFLICT_RETRIES {
             let managed = flow.with_client(self.find_any_client(flow.client_id()).await?, &self.facts())?;
             let current = managed.served()?;
+            if attempt == 0 {
+                self.process().registrations.changes(request.peer, current.id(), self.now())?;
+            }
             let claims = AwaitClaims::parse_change(request, current, &self.facts())?;
             let approved = self.approve_metadata(claims, Some(current)).await?;
             let (fresh, host) = (self.fresh_secrets(), self.inner.sealed_secrets.as_deref());
@@ -106,7 +109,7 @@ impl AuthorizationServer {
         };
         let flow = flow.with_claims(claims, terms, &self.facts())?;
         let list = match (flow.sector_identifier_uri(), &terms.sectors) {
-            (Some(uri), Some(outbound)) => fetch_list(uri, &**outbound).await,
+            (Some(uri), Some(outbound)) => fetch_list(uri, &**outbound).await?,
             (Some(_), None) | (None, _) => None,
         };
         let flow = flow.with_list(list.as_deref())?;
@@ -161,10 +164,16 @@ const MAX_LIST: usize = 64 * 1024;
 const LIST_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The document of a `sector_identifier_uri`. The reason for a failure is not revealed.
-async fn fetch_list(uri: &str, outbound: &dyn Outbound) -> Option<Vec<u8>> {
+///
+/// # Errors
+/// Too many are being fetched.
+async fn fetch_list(uri: &str, outbound: &dyn Outbound) -> Result<Option<Vec<u8>>, Reason> {
     let request = OutboundRequest::get(uri, ChosenBy::Client)
         .header("accept", "application/json")
         .limits(MAX_LIST, LIST_DEADLINE);
-    let answer = ask(outbound, &request).await.ok()?;
-    (answer.status() == 200).then(|| answer.body().to_vec())
+    match ask(outbound, &request).await {
+        Ok(answer) => Ok((answer.status() == 200).then(|| answer.body().to_vec())),
+        Err(OutboundError::Busy) => Err(Reason::Overloaded),
+        Err(_) => Ok(None),
+    }
 }

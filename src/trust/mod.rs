@@ -6,7 +6,6 @@ mod client_sets;
 mod dpop;
 #[cfg(feature = "jwt")]
 mod fetched;
-#[cfg(feature = "jwt")]
 mod few;
 #[cfg(feature = "jwt")]
 mod file;
@@ -26,6 +25,7 @@ pub(crate) use client_sets::ClientSets;
 pub use dpop::DpopProofs;
 #[cfg(feature = "jwt")]
 pub use fetched::FetchedKeys;
+pub(crate) use few::Few;
 #[cfg(feature = "jwt")]
 pub use file::FileKeys;
 #[cfg(feature = "jwt")]

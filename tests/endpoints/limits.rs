@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 
 use crate::support::browser::Server;
 use crate::support::http::post_as;
-use crate::support::registering::Registering;
+use crate::support::registering::{Own, Registering, app};
 use crate::support::{Answer, CALLBACK, Fixture, SECRET, basic, clients, encode, request};
 
 const HERE: [u8; 4] = [192, 0, 2, 1];
@@ -260,6 +260,37 @@ async fn ft_17_open_registration_has_a_limit_in_all() {
     assert_eq!(server.fixture.token("conf", &[("grant_type", "client_credentials")]).await.status(), 200);
     server.fixture.clock.advance(Duration::from_secs(24 * 60 * 60 / 20));
     assert_eq!(server.send(from(99)).await.status(), 201);
+}
+
+#[tokio::test]
+async fn ft_17_a_client_changes_itself_no_more_often_than_others_register() {
+    let server = Registering::on(Registration::open().per_minute(3));
+    let own = server.registered(&app()).await;
+    let other = server.registered(&app()).await;
+    let put = |own: &Own| {
+        let mut body = app();
+        body["client_id"] = own.id().into();
+        own.asks(Request::json(Method::Put, body.to_string()))
+    };
+    let from = |last: u8| IpAddr::from([192, 0, 2, last]);
+    for last in 0..3 {
+        assert_eq!(server.send(put(&own).from_peer(from(last))).await.status(), 200);
+    }
+    let throttled = server.send(put(&own).from_peer(from(3))).await;
+    assert_eq!(throttled.error(), (429, "temporarily_unavailable".to_owned()), "from whatever address");
+    assert_eq!(throttled.0.header("retry-after"), Some("20"));
+    assert_eq!(server.send(put(&other).from_peer(from(0))).await.status(), 200, "another client");
+    for _ in 0..10 {
+        let wrong = other.asks_with(Request::json(Method::Put, "{}"), own.text("registration_access_token"));
+        assert_eq!(server.send(wrong.from_peer(from(0))).await.status(), 401);
+    }
+    assert_eq!(
+        server.send(put(&other).from_peer(from(0))).await.status(),
+        200,
+        "a wrong token counts nothing"
+    );
+    server.fixture.clock.advance(Duration::from_secs(20));
+    assert_eq!(server.send(put(&own).from_peer(from(3))).await.status(), 200);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 //! | a user code | browser session; address alone | before, and given back |
 //! | a device that begins to connect | address and client; address alone | after the client was authenticated |
 //! | a registration | address; in all | before it is read; the day's share before it is written |
+//! | a change of a registration | client; address and client; address alone | after the client was authenticated |
 //!
 //! An IPv6 address counts with its /64, /56 and /48 network, each with a higher limit than the smaller one.
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::networks;
 use super::table::{Attempt, Key, Place, Rule, Table, keyed_hash};
 use crate::base::time::whole_seconds;
+use crate::client::ClientId;
 use crate::error::{Reason, Refusal};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -131,7 +132,8 @@ impl Throttled {
     }
 }
 
-/// The limits on registrations: by address in a minute, and in a day by address and in all.
+/// The limits on registrations: by address in a minute, and in a day by address and in all. Changes have the
+/// limit of a minute, by client and by address.
 #[derive(Debug)]
 pub(in crate::server) struct RegistrationLimiter {
     in_a_minute: RateLimiter,
@@ -161,6 +163,28 @@ impl RegistrationLimiter {
             None => self.in_a_minute.begin_alone(peer, now),
         };
         admitted.map(Attempt::keep).map_err(throttled)
+    }
+
+    /// Counts a change of a client that presented its registration access token, regardless of its outcome: by
+    /// client from any address, and by address with all its clients.
+    pub(in crate::server) fn changes(
+        &self,
+        peer: Option<IpAddr>,
+        client: &ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
+        let of_client = self.in_a_minute.begin_anywhere(client, now).map_err(throttled)?;
+        match self.in_a_minute.begin(peer, client, now) {
+            Ok(from_address) => {
+                of_client.keep();
+                from_address.keep();
+                Ok(())
+            }
+            Err(full) => {
+                of_client.give_back();
+                Err(throttled(full))
+            }
+        }
     }
 
     /// Counts a client that is about to be registered without a token.

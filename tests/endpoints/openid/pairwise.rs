@@ -1,16 +1,20 @@
 //! Pairwise subject identifiers (OpenID Connect Core section 8.1): what each client knows a user by.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grantor::audit::EventKind;
 use grantor::keys::JwtSigner;
-use grantor::outbound::{OutboundError, OutboundResponse};
+use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
 use grantor::server::ConfigError;
 use grantor::store::Filter;
 use grantor::{
     AccessTokens, AuthorizationServer, Client, ClientMetadata, MemoryRegistry, MemoryStore, Reason,
-    Registration, Subject,
+    Registration, Subject, async_trait,
 };
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::support::provider::{People, Provider, SCOPES, client, keys};
 use crate::support::registering::{Registering, app_with};
@@ -138,6 +142,40 @@ async fn oi_72_the_list_of_a_sector_is_fetched_and_has_every_redirect_uri() {
     let plain = json!({ "subject_type": "pairwise", "sector_identifier_uri": "http://sector.example/" });
     assert_eq!(server.refusal(plain).await, refused, "not https");
     assert_eq!(outbound.calls(), calls);
+}
+
+/// Answers with the list for [`CALLBACK`], each time for a permit.
+struct Slow(Arc<Semaphore>);
+
+#[async_trait]
+impl Outbound for Slow {
+    async fn send(&self, _: &OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        self.0.acquire().await.unwrap().forget();
+        Ok(OutboundResponse::new(200, json!([CALLBACK]).to_string()))
+    }
+}
+
+#[tokio::test]
+async fn oi_72_few_lists_are_fetched_at_once() {
+    let permits = Arc::new(Semaphore::new(0));
+    let terms = Registration::open().sector_identifiers(Slow(permits.clone()));
+    let server = Registering::configured(terms, |builder| {
+        let builder = builder.scopes(SCOPES).token_signer(JwtSigner::new(keys()).unwrap());
+        builder.openid(People::default()).pairwise_secret(PAIRWISE_SECRET)
+    });
+    let metadata = app_with(in_sector());
+    let post = || server.post(&metadata);
+    let (first, second, third, fourth, fifth) = tokio::join!(post(), post(), post(), post(), async {
+        tokio::task::yield_now().await;
+        let fifth = post().await;
+        permits.add_permits(4);
+        fifth
+    });
+    assert_eq!(fifth.error(), (503, "temporarily_unavailable".to_owned()), "a fifth from one host");
+    assert!(server.fixture.log.whats().contains(&EventKind::Failed(Reason::Overloaded)));
+    for answer in [first, second, third, fourth] {
+        assert_eq!(answer.status(), 201);
+    }
 }
 
 /// The rules of addresses are those of every other URL of a stranger.
