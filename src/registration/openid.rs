@@ -52,7 +52,18 @@ impl OpenIdMembers {
             require_auth_time: self.require_auth_time.or(other.require_auth_time),
             default_acr_values: self.default_acr_values.or(other.default_acr_values),
             initiate_login_uri: self.initiate_login_uri.or(other.initiate_login_uri),
-            ..other
+            id_token_encrypted_response_alg: self
+                .id_token_encrypted_response_alg
+                .or(other.id_token_encrypted_response_alg),
+            id_token_encrypted_response_enc: self
+                .id_token_encrypted_response_enc
+                .or(other.id_token_encrypted_response_enc),
+            userinfo_encrypted_response_alg: self
+                .userinfo_encrypted_response_alg
+                .or(other.userinfo_encrypted_response_alg),
+            userinfo_encrypted_response_enc: self
+                .userinfo_encrypted_response_enc
+                .or(other.userinfo_encrypted_response_enc),
         }
     }
 

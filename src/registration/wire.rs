@@ -2,13 +2,14 @@
 
 mod flaw;
 mod message_signing;
+mod statement;
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer as _};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::logout::LogoutMembers;
 use super::member::{Flag, List, Member, Text};
@@ -158,77 +159,6 @@ impl MetadataBody {
             jwks_uri: if has_keys { self.jwks_uri } else { Member::Absent },
             ..self
         }
-    }
-
-    /// The claims of a software statement override the client's own metadata (RFC 7591 section 2.3).
-    pub(crate) fn overridden_by(self, claims: Map<String, Value>) -> Result<Self, Reason> {
-        let claims = Value::Object(claims);
-        let read = || {
-            let openid = Deserialize::deserialize(&claims).ok()?;
-            let logout = Deserialize::deserialize(&claims).ok()?;
-            Some(Self { openid, logout, ..Self::deserialize(&claims).ok()? })
-        };
-        let over = read().ok_or(Reason::SoftwareStatementInvalid)?;
-        if over.flaw().is_some() {
-            return Err(Reason::SoftwareStatementInvalid);
-        }
-        let names_method = over.token_endpoint_auth_method != Member::Absent
-            || over.token_endpoint_auth_methods_supported != Member::Absent;
-        let (method, methods) = match names_method {
-            true => (over.token_endpoint_auth_method, over.token_endpoint_auth_methods_supported),
-            false => (self.token_endpoint_auth_method, self.token_endpoint_auth_methods_supported),
-        };
-        Ok(Self {
-            redirect_uris: over.redirect_uris.or(self.redirect_uris),
-            token_endpoint_auth_method: method,
-            token_endpoint_auth_methods_supported: methods,
-            grant_types: over.grant_types.or(self.grant_types),
-            response_types: over.response_types.or(self.response_types),
-            client_name: over.client_name.or(self.client_name),
-            client_uri: over.client_uri.or(self.client_uri),
-            logo_uri: over.logo_uri.or(self.logo_uri),
-            scope: over.scope.or(self.scope),
-            authorization_details_types: over
-                .authorization_details_types
-                .or(self.authorization_details_types),
-            contacts: over.contacts.or(self.contacts),
-            tos_uri: over.tos_uri.or(self.tos_uri),
-            policy_uri: over.policy_uri.or(self.policy_uri),
-            token_endpoint_auth_signing_alg: over
-                .token_endpoint_auth_signing_alg
-                .or(self.token_endpoint_auth_signing_alg),
-            jwks_uri: over.jwks_uri.or(self.jwks_uri),
-            jwks: over.jwks.or(self.jwks),
-            tls_client_auth_subject_dn: over.tls_client_auth_subject_dn.or(self.tls_client_auth_subject_dn),
-            tls_client_auth_san_dns: over.tls_client_auth_san_dns.or(self.tls_client_auth_san_dns),
-            tls_client_auth_san_uri: over.tls_client_auth_san_uri.or(self.tls_client_auth_san_uri),
-            tls_client_auth_san_ip: over.tls_client_auth_san_ip.or(self.tls_client_auth_san_ip),
-            tls_client_auth_san_email: over.tls_client_auth_san_email.or(self.tls_client_auth_san_email),
-            tls_client_certificate_bound_access_tokens: over
-                .tls_client_certificate_bound_access_tokens
-                .or(self.tls_client_certificate_bound_access_tokens),
-            use_mtls_endpoint_aliases: over.use_mtls_endpoint_aliases.or(self.use_mtls_endpoint_aliases),
-            openid: over.openid.or(self.openid),
-            logout: over.logout.or(self.logout),
-            software_id: over.software_id.or(self.software_id),
-            software_version: over.software_version.or(self.software_version),
-            application_type: over.application_type.or(self.application_type),
-            require_pushed_authorization_requests: over
-                .require_pushed_authorization_requests
-                .or(self.require_pushed_authorization_requests),
-            request_object_signing_alg: over.request_object_signing_alg.or(self.request_object_signing_alg),
-            authorization_signed_response_alg: over
-                .authorization_signed_response_alg
-                .or(self.authorization_signed_response_alg),
-            introspection_signed_response_alg: over
-                .introspection_signed_response_alg
-                .or(self.introspection_signed_response_alg),
-            require_signed_request_object: over
-                .require_signed_request_object
-                .or(self.require_signed_request_object),
-            dpop_bound_access_tokens: over.dpop_bound_access_tokens.or(self.dpop_bound_access_tokens),
-            ..self
-        })
     }
 
     /// Makes every check, in order. Redirect URIs may have these schemes without a dot.

@@ -28,4 +28,5 @@ mod request_objects;
 mod retry_after;
 mod revoke;
 mod signed_introspection;
+mod software_statements;
 mod token;
