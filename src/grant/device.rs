@@ -126,10 +126,18 @@ impl Waiting {
         }
     }
 
+    fn is_early(&self, now: DateTime<Utc>) -> bool {
+        let interval = Duration::from_secs(self.interval.into());
+        self.polled.is_some_and(|last| now < after(last, interval))
+    }
+
+    fn is_slowest(&self) -> bool {
+        self.interval >= SLOWEST
+    }
+
     /// Records a poll that finds no answer. An early poll lengthens the interval of all later ones.
     fn poll(&mut self, now: DateTime<Utc>) -> Reason {
-        let interval = Duration::from_secs(self.interval.into());
-        let early = self.polled.is_some_and(|last| now < after(last, interval));
+        let early = self.is_early(now);
         self.polled = Some(now);
         if early {
             self.interval = self.interval.max(self.interval.saturating_add(SLOWER).min(SLOWEST));
@@ -280,6 +288,10 @@ impl Grant {
         match waiting.answer {
             _ if waiting.expires <= now => refuse(Reason::DeviceCodeExpired),
             Answer::Denied => refuse(Reason::DeviceDenied),
+            // There is nothing to write, so a burst of polls cannot flood the store.
+            Answer::Pending if waiting.is_slowest() && waiting.is_early(now) => {
+                refuse(Reason::DevicePollsTooFast)
+            }
             Answer::Pending => {
                 let reason = waiting.poll(now);
                 Verdict::RefuseAndNote { next: self, reason }

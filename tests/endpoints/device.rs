@@ -214,10 +214,18 @@ async fn dg_05_a_device_that_polls_too_fast_is_slowed_down_and_stays_slow() {
 async fn dg_05_a_burst_of_polls_does_not_lock_a_device_out() {
     let fixture = fixture();
     let codes = fixture.waits().await;
+    let version =
+        async || fixture.store.list(&Filter::default(), Page::first(1)).await.unwrap().records[0].version();
     for _ in 0..40 {
         fixture.poll("tv", &codes.device).await;
     }
-    fixture.after(60);
+    let after_a_burst = version().await;
+    for _ in 0..59 {
+        fixture.after(1);
+        assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "slow_down");
+    }
+    assert_eq!(version().await, after_a_burst, "nothing is left to lengthen");
+    fixture.after(1);
     assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "authorization_pending");
 }
 
