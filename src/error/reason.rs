@@ -441,7 +441,7 @@ pub enum Reason {
     ProofOfAnotherWrite,
     /// Concurrent requests kept changing the grant.
     Contended,
-    /// Too many slow hashes, or fetches of sector identifier documents, at once.
+    /// Too many slow hashes, fetches of sector identifier documents, or requests with the same code, at once.
     Overloaded,
     /// An endpoint that is switched off, or a missing host trait.
     NotConfigured,

@@ -119,6 +119,7 @@ impl AuthorizationServer {
     ) -> Result<Reservation<'_>, Refusal> {
         let all = &self.inner.single_use;
         let turn = self.in_time(pin!(all.turns.take(key))).await.ok_or(Fault::Deadline)?;
+        let turn = turn.ok_or(Reason::Overloaded)?;
         let now = self.now();
         if all.takes_back(key, now) {
             return Ok(Reservation { all, key, until, now, is_answered: false, _turn: turn });

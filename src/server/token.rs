@@ -103,7 +103,7 @@ impl AuthorizationServer {
         let mut lost = match flow.is_code() {
             true => {
                 let watch = self.process().undelivered.watch(flow.grant_id(), self.now());
-                Some(self.in_time(pin!(watch)).await.ok_or(Fault::Deadline)?)
+                Some(self.in_time(pin!(watch)).await.ok_or(Fault::Deadline)?.ok_or(Reason::Overloaded)?)
             }
             false => None,
         };

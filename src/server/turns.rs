@@ -7,6 +7,9 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+/// The most requests that wait in one line.
+const MOST_WAITING: usize = 64;
+
 pub(super) struct Turns<K> {
     /// Allocated by the first request: with many tenants, most have none.
     state: Mutex<Option<Box<State<K>>>>,
@@ -42,17 +45,17 @@ impl<K> fmt::Debug for Turns<K> {
 }
 
 impl<K: Copy + Eq + Hash> Turns<K> {
-    /// Waits for a turn with this key. A dropped future leaves the queue.
-    pub(super) async fn take(&self, key: K) -> Turn<'_, K> {
-        let (turn, is_first) = self.line_up(key);
+    /// Waits for a turn with this key; `None` at once if the line is full. A dropped future leaves the queue.
+    pub(super) async fn take(&self, key: K) -> Option<Turn<'_, K>> {
+        let (turn, is_first) = self.line_up(key)?;
         if !is_first {
             poll_fn(|context| turn.poll(context)).await;
         }
-        turn
+        Some(turn)
     }
 
     /// A place in the line, and whether it is the first one.
-    fn line_up(&self, key: K) -> (Turn<'_, K>, bool) {
+    fn line_up(&self, key: K) -> Option<(Turn<'_, K>, bool)> {
         let mut state = self.state();
         let state = state.get_or_insert_default();
         state.last_number += 1;
@@ -61,9 +64,12 @@ impl<K: Copy + Eq + Hash> Turns<K> {
         let line = line.or_insert_with(|| Line { holder: number, waiting: VecDeque::new() });
         let is_first = line.holder == number;
         if !is_first {
+            if line.waiting.len() >= MOST_WAITING {
+                return None;
+            }
             line.waiting.push_back((number, Waker::noop().clone()));
         }
-        (Turn { turns: self, key, number }, is_first)
+        Some((Turn { turns: self, key, number }, is_first))
     }
 
     fn state(&self) -> MutexGuard<'_, Option<Box<State<K>>>> {
@@ -129,9 +135,9 @@ mod tests {
 
     use super::*;
 
-    fn poll<'a>(future: Pin<&mut impl Future<Output = Turn<'a, u8>>>) -> Option<Turn<'a, u8>> {
+    fn poll<'a>(future: Pin<&mut impl Future<Output = Option<Turn<'a, u8>>>>) -> Option<Turn<'a, u8>> {
         match future.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(turn) => Some(turn),
+            Poll::Ready(turn) => Some(turn.unwrap()),
             Poll::Pending => None,
         }
     }
@@ -149,6 +155,20 @@ mod tests {
         drop(turn);
         assert!(poll(third.as_mut()).is_some());
         assert!(turns.state().as_ref().is_some_and(|state| state.lines.is_empty()));
+    }
+
+    #[test]
+    fn a_line_that_is_full_takes_no_one_until_somebody_leaves() {
+        let turns = Turns::default();
+        let first = poll(pin!(turns.take(1))).unwrap();
+        let mut waiting: Vec<_> = (0..MOST_WAITING).map(|_| Box::pin(turns.take(1))).collect();
+        assert!(waiting.iter_mut().all(|waiter| poll(waiter.as_mut()).is_none()));
+        assert!(turns.line_up(1).is_none());
+        assert!(turns.line_up(2).is_some(), "another key");
+        waiting.pop();
+        assert!(turns.line_up(1).is_some());
+        drop(first);
+        assert!(poll(waiting[0].as_mut()).is_some());
     }
 
     #[test]

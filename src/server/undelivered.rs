@@ -34,11 +34,12 @@ impl UndeliveredAnswers {
     }
 
     /// Watches one redemption, once those of the same grant in progress are over. Two concurrent retries both
-    /// learn of the loss, and both get the same tokens.
-    pub(super) async fn watch(&self, grant: GrantId, now: DateTime<Utc>) -> Delivery<'_> {
+    /// learn of the loss, and both get the same tokens. `None` if too many of them wait: nobody has checked
+    /// their codes yet.
+    pub(super) async fn watch(&self, grant: GrantId, now: DateTime<Utc>) -> Option<Delivery<'_>> {
         let known = self.knows(grant, now);
-        let turn = self.turns.take(grant).await;
-        Delivery { all: self, grant, known, writing: None, _turn: turn }
+        let turn = self.turns.take(grant).await?;
+        Some(Delivery { all: self, grant, known, writing: None, _turn: turn })
     }
 
     fn knows(&self, grant: GrantId, now: DateTime<Utc>) -> bool {
@@ -121,9 +122,9 @@ mod tests {
         DateTime::from_timestamp(second, 0).unwrap()
     }
 
-    fn poll<'a>(watch: Pin<&mut impl Future<Output = Delivery<'a>>>) -> Option<Delivery<'a>> {
+    fn poll<'a>(watch: Pin<&mut impl Future<Output = Option<Delivery<'a>>>>) -> Option<Delivery<'a>> {
         match watch.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(watch) => Some(watch),
+            Poll::Ready(watch) => Some(watch.unwrap()),
             Poll::Pending => None,
         }
     }
