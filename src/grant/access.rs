@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Grant, Kind, Subject};
 use crate::base::secret::Fingerprint;
@@ -36,13 +36,19 @@ pub struct AccessRecord {
 struct Narrowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `null` is no details at all, and not those of the grant.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     details: Option<AuthorizationDetails>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<ResourceId>,
     /// The token has no key, although its grant has one: the grant was bound later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unbound: bool,
+}
+
+/// The value of a member that is there.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<AuthorizationDetails>, D::Error> {
+    AuthorizationDetails::deserialize(from).map(Some)
 }
 
 /// New tokens, which may be sent once their grant is stored.
@@ -351,5 +357,19 @@ impl LiveTokens {
     pub(super) fn expires(&self) -> DateTime<Utc> {
         let last = self.iter().map(AccessRecord::expires).max();
         last.unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ra_05_a_token_without_the_details_of_its_grant_does_not_get_them_from_the_store() {
+        let none = Narrowed { details: Some(AuthorizationDetails::default()), ..Narrowed::default() };
+        let json = serde_json::to_string(&none).unwrap();
+        assert_eq!(json, r#"{"details":null}"#);
+        assert_eq!(serde_json::from_str::<Narrowed>(&json).unwrap(), none);
+        assert_eq!(serde_json::from_str::<Narrowed>("{}").unwrap(), Narrowed::default());
     }
 }
