@@ -182,6 +182,7 @@ impl Reason {
             R::ScopeMissing => (E::InvalidScope, "a scope is required"),
             R::TargetMalformed => (E::InvalidTarget, "resource is not an absolute URI without a fragment"),
             R::TargetUnknown => (E::InvalidTarget, "the resource is unknown"),
+            R::AudienceUnknown => (E::InvalidTarget, "audience must name at most 8 known resources"),
             R::TargetExceeded => (E::InvalidTarget, "the resource was not granted"),
             R::TargetAmbiguous => (E::InvalidTarget, "an access token is for one resource: name one"),
 

@@ -191,6 +191,8 @@ pub enum Reason {
     TargetMalformed,
     /// The resource is unknown.
     TargetUnknown,
+    /// The `audience` of a token exchange is unknown, or there are too many of them.
+    AudienceUnknown,
     /// The resource was not granted.
     TargetExceeded,
     /// Several resources, but a token is for one.

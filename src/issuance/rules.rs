@@ -9,8 +9,8 @@ use super::policy::Policy;
 use super::resource::KnownResource;
 use super::signed_answers::SignedAnswers;
 use crate::base::{
-    AccessTokens, Algorithm, AuthorizationDetails, ClientId, ResourceId, ResourceIndicators,
-    ResponseAlgorithm, Scope, Subject,
+    AccessTokens, Algorithm, AuthorizationDetail, AuthorizationDetails, ClientId, ResourceId,
+    ResourceIndicators, ResponseAlgorithm, Scope, Subject,
 };
 use crate::client::auth::{AssertionRules, CertificateRules};
 use crate::client::{Client, ClientErrors, GrantType, MessageSigning, Profile, RequestObjects, Switches};
@@ -111,11 +111,26 @@ impl Rules {
         if asked.as_slice().iter().all(|id| self.knows_target(id)) {
             return Ok(asked.clone());
         }
-        let lenient = asked.as_slice().iter().map(|id| self.known_alike(id));
-        lenient
-            .collect::<Option<ResourceIndicators>>()
-            .filter(|_| self.profile.switches().resource_spelling)
-            .ok_or(Reason::TargetUnknown)
+        let known = asked.as_slice().iter().map(|id| self.known_target(id));
+        known.collect::<Option<ResourceIndicators>>().ok_or(Reason::TargetUnknown)
+    }
+
+    /// The resources that a request names, in the spelling in which they are known; an unknown one stays as
+    /// it is.
+    pub(crate) fn as_known(&self, asked: ResourceIndicators) -> ResourceIndicators {
+        if asked.as_slice().iter().all(|id| self.knows_target(id)) {
+            return asked;
+        }
+        let known = |id: &ResourceId| self.known_target(id).unwrap_or_else(|| id.clone());
+        asked.as_slice().iter().map(known).collect()
+    }
+
+    /// The known identifier that a request means.
+    pub(crate) fn known_target(&self, asked: &ResourceId) -> Option<ResourceId> {
+        match self.knows_target(asked) {
+            true => Some(asked.clone()),
+            false => self.known_alike(asked).filter(|_| self.profile.switches().resource_spelling),
+        }
     }
 
     /// The default audience and every resource; empty if the server has no resources.
@@ -129,9 +144,9 @@ impl Rules {
 
     /// The known identifier that differs only in spelling.
     fn known_alike(&self, asked: &ResourceId) -> Option<ResourceId> {
-        let mut known = self.resources.iter().map(|resource| &resource.id);
-        let mut alike = known.clone().filter(|id| id.is_spelt_like(asked));
-        known.find(|id| *id == asked).or_else(|| alike.next()).cloned()
+        let own = self.resources.iter().map(|resource| &resource.id).find(|id| id.is_spelt_like(asked));
+        let default = || ResourceId::of_audience(&self.audience);
+        own.cloned().or_else(|| Some(default()).filter(|id| id.is_spelt_like(asked)))
     }
 
     /// Whether this client may sign its proofs of a key with this algorithm.
@@ -358,8 +373,14 @@ impl Rules {
         details.filtered(|detail| {
             let kind = detail.kind();
             let known = self.detail_types.knows(kind) && may(understood, kind) && may(registered, kind);
-            known && detail.is_for(self.audience_of(audience))
+            known && self.is_told(detail, self.audience_of(audience))
         })
+    }
+
+    /// Whether a detail is for this audience. Its `locations` may be spelt as `resource` may.
+    fn is_told(&self, detail: &AuthorizationDetail, audience: &str) -> bool {
+        let mut means = detail.locations().map(|place| self.known_target(&ResourceId::of_audience(place)));
+        detail.is_for(audience) || means.any(|known| known.is_some_and(|known| known.as_str() == audience))
     }
 
     /// The `sub` that a client sees, if it is not the host's own identifier (OpenID Connect Core section

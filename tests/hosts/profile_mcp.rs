@@ -9,7 +9,7 @@ use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Profile, Reason,
 use serde_json::json;
 
 use crate::support::site::{Site, changed};
-use crate::support::{Answer, CALLBACK, CHALLENGE, Fixture, VERIFIER, clients, encode};
+use crate::support::{Answer, CALLBACK, CHALLENGE, Fixture, ISSUER, VERIFIER, clients, encode};
 
 const MCP: &str = "https://mcp.example/mcp";
 const OTHER: &str = "https://other.example";
@@ -155,6 +155,18 @@ async fn a_slash_at_the_end_of_a_resource_and_a_repetition_make_no_difference() 
     for other in ["https://mcp.example/mcp//", "https://mcp.example/MCP", "https://mcp.example"] {
         let answer = login(&fixture, CLAUDE_CODE, "http://localhost:1/callback", (&[other], &[])).await;
         assert_eq!(answer.location_parameter("error").as_deref(), Some("invalid_target"), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn nor_do_they_for_the_default_audience() {
+    let fixture = Fixture::with(|builder| {
+        let builder = builder.profile(Profile::Mcp).client_id_metadata_documents(claude_code());
+        builder.audience(ISSUER).resource(Resource::new(MCP))
+    });
+    for own in ["https://as.example/", "HTTPS://AS.example"] {
+        let tokens = login(&fixture, CLAUDE_CODE, "http://localhost:1/callback", (&[own], &[own])).await;
+        assert_eq!(audience(&fixture, &tokens).await, ISSUER, "{own}");
     }
 }
 

@@ -81,6 +81,12 @@ impl AuthorizationDetail {
         &self.0
     }
 
+    /// The resources that its `locations` name.
+    pub(crate) fn locations(&self) -> impl Iterator<Item = &str> {
+        let places = self.get("locations").and_then(Value::as_array);
+        places.into_iter().flatten().filter_map(Value::as_str)
+    }
+
     /// Whether the detail is for this resource: its `locations` name the resource, or there are none.
     #[must_use]
     pub fn is_for(&self, resource: &str) -> bool {

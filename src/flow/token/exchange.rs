@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::new_grant::{AwaitSecrets, Bounds, Parent};
-use crate::base::{AccessRights, ResourceIndicators, Scope, SecretText};
+use crate::base::{AccessRights, ResourceId, ResourceIndicators, Scope, SecretText};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason, Refusal};
@@ -25,7 +25,7 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 pub(super) struct Exchanged {
     subject: SecretText,
     actor: Option<SecretText>,
-    /// `audience`, by the names of resources.
+    /// `audience`: the names of resources, which need not be URIs.
     audiences: ResourceIndicators,
 }
 
@@ -49,7 +49,9 @@ impl Exchanged {
             Some(_) => return Err(Reason::TokenTypeUnsupported),
         }
         let subject = SecretText::new(subject);
-        Ok(Self { subject, actor, audiences: ResourceIndicators::parse(form.all("audience"))? })
+        let audiences = ResourceIndicators::of(form.all("audience").map(ResourceId::of_audience));
+        let audiences = audiences.map_err(|_| Reason::AudienceUnknown)?;
+        Ok(Self { subject, actor, audiences })
     }
 }
 
@@ -118,7 +120,9 @@ impl AwaitTokens {
         if subject.actor().is_some_and(|actor| actor.links() >= MAX_ACTORS) {
             return Err(Reason::ActorsTooMany.into());
         }
-        let named = self.asked.resources.and(&self.exchanged.audiences)?;
+        let audiences = self.exchanged.audiences.as_slice().iter().map(|name| rules.known_target(name));
+        let audiences: Option<ResourceIndicators> = audiences.collect();
+        let named = self.asked.resources.and(&audiences.ok_or(Reason::AudienceUnknown)?)?;
         let named = match (named.as_slice(), subject.audience()) {
             ([], Some(same)) => ResourceIndicators::one(same.clone()),
             _ => named,
@@ -126,10 +130,17 @@ impl AwaitTokens {
         if !named.as_slice().iter().all(|id| rules.knows_target(id)) {
             return Err(Reason::TargetUnknown.into());
         }
-        if self.asked.scope.as_ref().is_some_and(|asked| !asked.is_subset(subject.scope())) {
+        let asked = self.asked.scope;
+        let scope = match rules.profile.switches().unknown_scopes {
+            true => asked.as_ref().map(|asked| asked.intersection(&rules.scope)),
+            false => asked.clone(),
+        };
+        let is_nothing_known = scope.as_ref().is_some_and(Scope::is_empty) && scope != asked;
+        let exceeds = |asked: &Scope| !asked.is_subset(subject.scope());
+        if is_nothing_known || scope.as_ref().is_some_and(exceeds) {
             return Err(Reason::ScopeExceeded.into());
         }
-        let asked = RequestedAccess { resources: named, ..self.asked };
+        let asked = RequestedAccess { resources: named, scope, ..self.asked };
         Ok(AwaitPermission { client: self.client, subject, actor, asked })
     }
 }

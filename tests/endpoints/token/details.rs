@@ -7,7 +7,7 @@ use grantor::issuance::Fields;
 use grantor::server::AuthorizationServerBuilder;
 use grantor::{AuthorizationDetail, DetailType};
 use grantor::{
-    AuthorizationDetails, Client, GrantType, MemoryRegistry, Reason, Registration, Request, Resource,
+    AuthorizationDetails, Client, GrantType, MemoryRegistry, Profile, Reason, Registration, Request, Resource,
 };
 use serde_json::{Value, json};
 
@@ -282,6 +282,30 @@ async fn ra_05_a_resource_sees_only_its_part() {
         assert_eq!(seen.json()["authorization_details"], part);
         let access = fixture.server.check(&answer.access_token()).await.unwrap();
         assert_eq!(json!(access.details()), part, "the guard in the same process");
+    }
+}
+
+/// What the user approved is in the token, under the leniency of the profile, too.
+#[tokio::test]
+async fn ra_05_under_mcp_locations_may_be_spelt_as_a_resource_may() {
+    let resources = |profile| {
+        let builder = move |builder: AuthorizationServerBuilder| {
+            with_types(builder).profile(profile).resource(Resource::new(RS1)).resource(Resource::new(RS2))
+        };
+        Fixture::with(builder)
+    };
+    let detail =
+        json!({ "type": "payment", "amount": 1, "creditor": "A", "locations": ["HTTPS://rs1.example/"] });
+    let elsewhere = json!({ "type": "payment", "amount": 1, "creditor": "A", "locations": [RS2] });
+    let details = json!([detail, elsewhere]).to_string();
+    let mut query = asking("read", &details);
+    query.push(("resource", RS1));
+    for (profile, told) in [(Profile::Mcp, json!([detail])), (Profile::OAuth21, json!(null))] {
+        let fixture = resources(profile);
+        let code = fixture.approve(&query).await.location_parameter("code").unwrap();
+        let mut form = redemption(&code);
+        form.push(("resource", RS1));
+        assert_eq!(fixture.token("conf", &form).await.json()["authorization_details"], told);
     }
 }
 

@@ -8,12 +8,12 @@ use grantor::jose::Algorithm;
 use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::server::{AuthorizationServerBuilder, ExchangePolicy};
 use grantor::{
-    AccessTokens, AuthMethod, BackendError, Client, Clock as _, GrantType, MemoryRegistry, Reason, Resource,
-    async_trait,
+    AccessTokens, AuthMethod, BackendError, Client, Clock as _, GrantType, MemoryRegistry, Profile, Reason,
+    Resource, async_trait,
 };
 use serde_json::json;
 
-use crate::support::{Answer, CALLBACK, Fixture, SECRET, clients, request};
+use crate::support::{Answer, CALLBACK, Fixture, ISSUER, SECRET, clients, request};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -28,6 +28,8 @@ struct Policy(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     answer: Exchange,
+    /// The targets that the host allows.
+    allows: Vec<&'static str>,
     fails: bool,
     asked: usize,
 }
@@ -40,8 +42,8 @@ impl ExchangePolicy for Policy {
         if state.fails {
             return Err(BackendError::transient("no directory"));
         }
-        let billing = ask.resources.as_slice().iter().all(|target| target.as_str() == BILLING);
-        Ok(if billing { state.answer } else { Exchange::Denied })
+        let is_allowed = ask.resources.as_slice().iter().all(|resource| state.allows.contains(&resource.as_str()));
+        Ok(if is_allowed { state.answer } else { Exchange::Denied })
     }
 }
 
@@ -60,7 +62,7 @@ impl Bench {
         configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         let policy = Policy::default();
-        policy.0.lock().unwrap().answer = answer;
+        *policy.0.lock().unwrap() = State { answer, allows: vec![BILLING], ..State::default() };
         let orders = Client::builder("orders").grant_types([GrantType::TokenExchange]).secret(SECRET);
         let thief = Client::builder("thief")
             .redirect_uri(CALLBACK)
@@ -254,6 +256,48 @@ async fn tx_04_an_unknown_target_and_one_that_the_host_denies_are_refused() {
     assert_eq!(bench.exchange(&token, &[]).await.error(), (400, "invalid_target".into()));
     let both = bench.exchange(&token, &[("resource", BILLING), ("audience", ORDERS)]).await;
     assert_eq!(both.error(), (400, "invalid_target".into()));
+}
+
+#[tokio::test]
+async fn tx_04_an_audience_is_a_name_and_need_not_be_a_uri() {
+    let bench = Bench::with(Exchange::Delegation, |builder| builder.audience("my-api"));
+    bench.policy.0.lock().unwrap().allows = vec!["my-api", BILLING];
+    let token = bench.subject_token("read").await;
+    for name in ["my-api", BILLING] {
+        let answer = bench.exchange(&token, &[("audience", name)]).await;
+        assert_eq!(answer.status(), 200, "{}", answer.json());
+        let access = bench.fixture.server.check(&answer.access_token()).await.unwrap();
+        let audience = access.audience().map(ToString::to_string);
+        assert_eq!(audience.as_deref().unwrap_or("my-api"), name);
+    }
+    let unknown = bench.exchange(&token, &[("audience", "another api")]).await.json();
+    assert_eq!(unknown["error"], "invalid_target");
+    assert!(unknown["error_description"].as_str().unwrap().starts_with("audience "), "{unknown}");
+    assert_eq!(bench.fixture.log.last_reason(), Some(Reason::AudienceUnknown));
+    assert_eq!(bench.exchange(&token, &[("resource", "my-api")]).await.error().1, "invalid_target");
+}
+
+/// Clients of the Model Context Protocol put a slash behind a resource, and invent scopes.
+#[tokio::test]
+async fn tx_04_under_mcp_other_spellings_and_unknown_scopes_do_no_harm() {
+    let bench = Bench::with(Exchange::Delegation, |builder| builder.profile(Profile::Mcp));
+    bench.policy.0.lock().unwrap().allows = vec![ISSUER, BILLING];
+    let token = bench.subject_token("read").await;
+    for (name, target, audience) in [
+        ("resource", "https://billing.example/", Some(BILLING)),
+        ("audience", "HTTPS://BILLING.example", Some(BILLING)),
+        ("resource", "https://as.example/", None),
+        ("audience", "HTTPS://as.example", None),
+    ] {
+        let answer = bench.exchange(&token, &[(name, target), ("scope", "read invented")]).await;
+        assert_eq!((answer.status(), answer.text("scope")), (200, "read".to_owned()), "{}", answer.json());
+        let access = bench.fixture.server.check(&answer.access_token()).await.unwrap();
+        assert_eq!(access.audience().map(|id| id.as_str()), audience, "{target}");
+    }
+    for scope in ["invented", "read write"] {
+        let answer = bench.exchange(&token, &[("resource", BILLING), ("scope", scope)]).await;
+        assert_eq!(answer.error(), (400, "invalid_scope".into()), "{scope}");
+    }
 }
 
 #[tokio::test]
