@@ -8,12 +8,13 @@
 use std::sync::Arc;
 
 use super::new_grant::{AwaitSecrets, Bounds, Parent};
-use crate::base::{AccessRights, ResourceId, ResourceIndicators, Scope, SecretText};
+use crate::base::{AccessRights, Confirmation, ResourceId, ResourceIndicators, Scope, SecretText};
 use crate::client::auth::AuthenticatedClient;
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason, Refusal};
 use crate::flow::{AccountStatus, Facts, RequestedAccess};
 use crate::grant::{Actor, MAX_ACTORS};
+use crate::http::Certificate;
 use crate::http::form::Form;
 use crate::token::Access;
 
@@ -71,6 +72,8 @@ pub struct AwaitTokens {
     client: AuthenticatedClient,
     exchanged: Exchanged,
     asked: RequestedAccess,
+    /// The client certificate of the connection.
+    certificate: Option<Certificate>,
 }
 
 impl AwaitTokens {
@@ -78,9 +81,10 @@ impl AwaitTokens {
         client: AuthenticatedClient,
         exchanged: Exchanged,
         asked: RequestedAccess,
+        certificate: Option<Certificate>,
     ) -> Result<Self, Refusal> {
         client.confidential()?;
-        Ok(Self { client, exchanged, asked })
+        Ok(Self { client, exchanged, asked, certificate })
     }
 
     /// The requesting client.
@@ -140,7 +144,18 @@ impl AwaitTokens {
         if is_nothing_known || scope.as_ref().is_some_and(exceeds) {
             return Err(Reason::ScopeExceeded.into());
         }
-        let asked = RequestedAccess { resources: named, scope, ..self.asked };
+        // The certificate counts if a presented token is bound to one, whatever the client registered.
+        let is_bound = |access: &Access| access.confirmation().is_some_and(|key| key.x5t_s256().is_some());
+        let is_needed = is_bound(&subject) || actor.as_ref().is_some_and(is_bound);
+        let shown = self.certificate.filter(|_| is_needed);
+        let confirmation = match shown {
+            Some(shown) => {
+                let jkt = self.asked.confirmation.as_ref().and_then(Confirmation::jkt).copied();
+                Confirmation::of(jkt, Some(shown.thumbprint()))
+            }
+            None => self.asked.confirmation,
+        };
+        let asked = RequestedAccess { resources: named, scope, confirmation, ..self.asked };
         Ok(AwaitPermission { client: self.client, subject, actor, asked })
     }
 }

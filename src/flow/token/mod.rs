@@ -163,7 +163,7 @@ impl AwaitsClient for Box<TokenRequest> {
         facts.rules.check_proof_algorithm(proof_algorithm, client.client())?;
         let access = RequestedAccess { targets: facts.rules.as_known(access.targets), ..access };
         let access = bound(access, client.client(), certificate.as_ref(), facts.rules)?;
-        Authenticated::new(client, grant, access)
+        Authenticated::new(client, grant, access, certificate)
     }
 }
 
@@ -209,6 +209,7 @@ impl Authenticated {
         client: AuthenticatedClient,
         grant: GrantRequest,
         access: RequestedAccess,
+        certificate: Option<Certificate>,
     ) -> Result<Self, Refusal> {
         let grant_type = grant.grant_type();
         if !client.client().allows(&grant_type) {
@@ -227,7 +228,7 @@ impl Authenticated {
                 Ok(Self::FreshSecrets(Box::new(flow)))
             }
             GrantRequest::Exchange(exchanged) => {
-                Ok(Self::Exchange(Box::new(AwaitTokens::new(client, *exchanged, access)?)))
+                Ok(Self::Exchange(Box::new(AwaitTokens::new(client, *exchanged, access, certificate)?)))
             }
             GrantRequest::Extension(extended) => {
                 Ok(Self::Extension(Box::new(AwaitEntitlement::new(client, *extended, access)?)))

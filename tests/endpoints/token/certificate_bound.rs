@@ -2,13 +2,15 @@
 
 use grantor::client::ClientError;
 use grantor::error::ProofFlaw;
+use grantor::flow::token::{Exchange, ExchangeAsk};
 use grantor::http::{Certificate, Request, Response};
 use grantor::jose::{Algorithm, Signer as _, SigningKey};
 use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::resource::{Credentials, Guard, Introspection, Requirement};
+use grantor::server::{AuthorizationServerBuilder, ExchangePolicy};
 use grantor::{
-    AccessTokens, AuthMethod, Client, ClientBuilder, GrantType, MemoryRegistry, Reason, Registration,
-    Resource,
+    AccessTokens, AuthMethod, BackendError, Client, ClientBuilder, GrantType, MemoryRegistry, Reason,
+    Registration, Resource, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -38,20 +40,27 @@ struct Bench {
 
 impl Bench {
     fn new(format: AccessTokens) -> Self {
+        Self::with(format, Vec::new(), |builder| builder)
+    }
+
+    /// With more clients and settings.
+    fn with(
+        format: AccessTokens,
+        more: Vec<Client>,
+        configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+    ) -> Self {
         let public = Client::builder("public").redirect_uri(CALLBACK).auth_method(AuthMethod::None);
         let public = public.certificate_bound_access_tokens(true);
         let public = public.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]);
         let own = [everything("bound").secret(SECRET).build().unwrap(), public.build().unwrap()];
-        let registry = MemoryRegistry::new(clients().into_iter().chain(own));
+        let registry = MemoryRegistry::new(clients().into_iter().chain(own).chain(more));
         let keys =
             Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &[Algorithm::EdDsa]).unwrap();
         let fixture = Fixture::with(|builder| {
             let api = Resource::new(API).access_tokens(format).introspection_clients(["robot"]);
             let builder = builder.clients(registry).device_verification("/device").access_tokens(format);
-            builder
-                .token_signer(JwtSigner::new(keys).unwrap())
-                .resource(api)
-                .certificate_bound_access_tokens()
+            let builder = builder.token_signer(JwtSigner::new(keys).unwrap()).resource(api);
+            configure(builder.certificate_bound_access_tokens())
         });
         Self { fixture, own: Identity::self_signed("own"), other: Identity::self_signed("other") }
     }
@@ -214,6 +223,46 @@ async fn mt_08_a_confidential_client_may_show_a_new_certificate() {
     assert!(bench.protects(&next.access_token(), Some(&bench.other)).await.is_ok());
     assert_eq!(bench.protects(&next.access_token(), Some(&bench.own)).await.unwrap_err().status, 401);
     assert!(bench.protects(&first.access_token(), Some(&bench.own)).await.is_ok(), "each to its own");
+}
+
+struct Anything;
+
+#[async_trait]
+impl ExchangePolicy for Anything {
+    async fn exchange(&self, _: &ExchangeAsk<'_>) -> Result<Exchange, BackendError> {
+        Ok(Exchange::Impersonation)
+    }
+}
+
+#[tokio::test]
+async fn tx_05_a_bound_token_is_exchanged_by_whoever_shows_its_certificate() {
+    const TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+    let api = Client::builder("api").grant_types([GrantType::TokenExchange]).secret(SECRET).build().unwrap();
+    let bench = Bench::with(AccessTokens::Opaque, vec![api], |builder| builder.token_exchange(Anything));
+    let (own, other) = (&bench.own, &bench.other);
+    let subject =
+        bench.asks("bound", &[("grant_type", "client_credentials")], Some(own)).await.access_token();
+    let exchange = async |token: &str, shows| {
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", token),
+            ("subject_token_type", TYPE),
+        ];
+        bench.asks("api", &form, shows).await
+    };
+    let exchanged = exchange(&subject, Some(own)).await;
+    assert_eq!(exchanged.status(), 200, "{}", exchanged.json());
+    let access = bench.fixture.server.check(&exchanged.access_token()).await.unwrap();
+    let key = access.confirmation().and_then(|key| key.x5t_s256()).map(ToString::to_string);
+    assert_eq!(key, Some(print(own)), "bound alike");
+    for (shows, flaw) in [(None, ProofFlaw::CertificateMissing), (Some(other), ProofFlaw::OtherKey)] {
+        assert_eq!(exchange(&subject, shows).await.status(), 400);
+        assert_eq!(bench.reason(), Some(Reason::Proof(flaw)));
+    }
+    let free = bench.fixture.token("robot", &[("grant_type", "client_credentials")]).await.access_token();
+    let free = exchange(&free, Some(own)).await;
+    let access = bench.fixture.server.check(&free.access_token()).await.unwrap();
+    assert_eq!(access.confirmation(), None, "which it did not register for");
 }
 
 #[tokio::test]
