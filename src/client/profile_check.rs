@@ -71,6 +71,13 @@ impl Client {
         !is_held || self.mismatches(profile, signed).next().is_none()
     }
 
+    /// Whether a profile forbids one of its redirect URIs, and nothing else of it.
+    pub(crate) fn lacks_only_redirects(&self, profile: Profile, signed: MessageSigning) -> bool {
+        let mut mismatches = self.mismatches(profile, signed).peekable();
+        mismatches.peek().is_some()
+            && mismatches.all(|found| matches!(found, ProfileMismatch::RedirectUri(_)))
+    }
+
     fn mismatches(&self, profile: Profile, signed: MessageSigning) -> impl Iterator<Item = ProfileMismatch> {
         use ProfileMismatch as M;
         let profile = profile.with_own(self.profile());
@@ -106,6 +113,13 @@ impl Client {
         let algorithms = of_answers.chain(of_client).filter(|(_, named)| !switches.allows(named));
         let found = found.chain(grants.cloned().map(M::GrantType)).chain(uris.cloned().map(M::RedirectUri));
         found.chain(algorithms.map(|(member, _)| M::Algorithm(member))).filter(move |_| is_held)
+    }
+}
+
+impl Profile {
+    /// Whether a client may have this redirect URI.
+    pub(crate) fn allows_redirects_to(self, uri: &RedirectUri) -> bool {
+        !self.switches().strong_clients || is_private(uri)
     }
 }
 

@@ -15,8 +15,8 @@ use crate::base::secret::Masked;
 use crate::base::{FreshSecrets, Secret, SecretText};
 use crate::client::auth::Credentials;
 use crate::client::{
-    Client, ClientBuilder, ClientError, ClientErrors, ClientId, ClientMetadata, Replacement, SealedSecrets,
-    SelfRegistration,
+    Client, ClientBuilder, ClientError, ClientErrors, ClientId, ClientMetadata, ProfileMismatch, Replacement,
+    SealedSecrets, SelfRegistration,
 };
 use crate::error::{Fault, Reason, Refusal};
 use crate::http::Request;
@@ -302,13 +302,18 @@ impl Approved {
 fn check_profile(client: &Client, facts: &Facts<'_>) -> Result<(), Refusal> {
     match facts.rules.fits(client) {
         true => Ok(()),
+        false if facts.rules.lacks_only_redirects(client) => Err(Reason::RegistrationRedirectUri.into()),
         false => Err(Reason::RegistrationProfile.into()),
     }
 }
 
 /// The reason why a client cannot be built: its own profile forbids it, or its metadata are inconsistent.
 fn unregistrable(mistakes: &ClientErrors) -> Reason {
-    match mistakes.all().iter().all(|mistake| matches!(mistake, ClientError::Profile(_))) {
+    let all = |holds: fn(&ClientError) -> bool| mistakes.all().iter().all(holds);
+    if all(|mistake| matches!(mistake, ClientError::Profile(ProfileMismatch::RedirectUri(_)))) {
+        return Reason::RegistrationRedirectUri;
+    }
+    match all(|mistake| matches!(mistake, ClientError::Profile(_))) {
         true => Reason::RegistrationProfile,
         false => Reason::RegistrationInconsistent,
     }

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `grant_types` | `authorization_code` and `refresh_token`; others are dropped, and a client without any left is refused |
 //! | `scope` | the requested scopes that the server knows, others are dropped; all of them if it names none, and always under [`Profile::Mcp`] |
-//! | `redirect_uris` | the first 16 that are allowed: https, http on a loopback address, private-use schemes with a dot and those of [`Registration::redirect_schemes`]; others are dropped, and a client without any left is refused |
+//! | `redirect_uris` | the first 16 that are allowed: https, http on a loopback address, private-use schemes with a dot and those of [`Registration::redirect_schemes`]; under FAPI only https, and http on `127.0.0.1` or `[::1]`; others are dropped, and a client without any left is refused |
 //! | `token_endpoint_auth_method`, `token_endpoint_auth_methods_supported` | the first of them that the server has: `none`, `client_secret_basic`, `client_secret_post`; `private_key_jwt` if it verifies what clients sign; `tls_client_auth` and `self_signed_tls_client_auth` if it reads certificates. A client that names only other methods is refused |
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
 //! | `require_pushed_authorization_requests` | what it asks for |

@@ -19,7 +19,9 @@ use super::{Allowance, Registration};
 use crate::base::Scope;
 use crate::base::redirect_uri::RedirectUri;
 use crate::client::auth::Credentials;
-use crate::client::{AuthMethod, CertificateSubject, ClientKeys, ClientMetadata, GrantType, ResponseType};
+use crate::client::{
+    AuthMethod, CertificateSubject, ClientKeys, ClientMetadata, GrantType, Profile, ResponseType,
+};
 use crate::error::{MetadataFlaw, Reason};
 use crate::issuance::Rules;
 
@@ -196,7 +198,8 @@ impl MetadataBody {
         let response_names = named(self.response_types);
         let response_types = consistent(&grant_names, response_names.as_deref())?;
         let scope = text(self.scope.value()).map(|scope| Scope::parse(&scope)).transpose();
-        let (redirect_uris, redirect_schemes) = redirect_uris(self.redirect_uris.value(), schemes)?;
+        let (redirect_uris, redirect_schemes) =
+            redirect_uris(self.redirect_uris.value(), schemes, rules.profile)?;
         let metadata = ClientMetadata {
             client_name: self.client_name.value().map(name).transpose()?.flatten(),
             redirect_uris,
@@ -360,10 +363,15 @@ fn consistent(grants: &[String], responses: Option<&[String]>) -> Result<Box<[Re
 
 /// The allowed redirect URIs, and the schemes of the host's list that they need. Other URIs are dropped; a
 /// client without any left is refused.
-fn redirect_uris(uris: Option<Vec<Text>>, schemes: &[&str]) -> Result<(Vec<String>, Box<[String]>), Reason> {
+fn redirect_uris(
+    uris: Option<Vec<Text>>,
+    schemes: &[&str],
+    profile: Profile,
+) -> Result<(Vec<String>, Box<[String]>), Reason> {
     let asks = uris.as_ref().is_some_and(|uris| !uris.is_empty());
     let uris = each_once(uris.into_iter().flatten().filter_map(Member::value).collect());
     let good = uris.iter().filter_map(|uri| RedirectUri::register_with(uri, schemes).ok());
+    let good = good.filter(|uri| profile.allows_redirects_to(uri));
     let good: Vec<RedirectUri> = good.take(MAX_REDIRECT_URIS).collect();
     if asks && good.is_empty() {
         return Err(Reason::RegistrationRedirectUri);

@@ -446,6 +446,9 @@ async fn fp_28_a_change_keeps_the_profile_that_the_host_set() {
     assert_eq!(answer.status(), 200, "{}", answer.json());
     let changed = server.stored(own.id()).await.unwrap();
     assert_eq!((changed.name(), changed.profile()), (Some("Another name"), Some(Profile::Fapi2Security)));
+    let mut local = keyed("App");
+    local["redirect_uris"] = json!(["http://localhost/cb"]);
+    assert_eq!(server.put(&own, &local).await.error(), (400, "invalid_redirect_uri".to_owned()));
     for method in ["none", "client_secret_basic"] {
         let unfit = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method });
         let answer = server.put(&own, &unfit).await;

@@ -154,11 +154,15 @@ fn fp_15_redirect_uris_are_https_or_stay_on_the_machine() {
 #[tokio::test]
 async fn fp_15_a_stranger_registers_no_other_redirect_uri() {
     let server = registering();
-    for bad in ["http://app.example/cb", "http://localhost/cb"] {
+    for bad in ["http://app.example/cb", "http://localhost/cb", "com.example.app:/cb"] {
         let keys = set_of(&SigningKey::generate(Algorithm::Es256).unwrap());
-        let own =
-            json!({ "redirect_uris": [bad], "token_endpoint_auth_method": "private_key_jwt", "jwks": keys });
-        assert_eq!(server.post(&own).await.status(), 400, "{bad}");
+        let own = |uris: &[&str]| json!({ "redirect_uris": uris, "token_endpoint_auth_method": "private_key_jwt", "jwks": keys });
+        let refused = server.post(&own(&[bad])).await;
+        assert_eq!(refused.error(), (400, "invalid_redirect_uri".to_owned()), "{bad}");
+        let among = server.registered(&own(&[bad, CALLBACK])).await;
+        assert_eq!(among.0["redirect_uris"], json!([CALLBACK]), "{bad}");
+        let refused = server.put(&among, &own(&[bad])).await;
+        assert_eq!(refused.error(), (400, "invalid_redirect_uri".to_owned()), "{bad}");
     }
 }
 
