@@ -223,8 +223,8 @@ impl Approved {
         Ok((client, information))
     }
 
-    /// The changed client. It keeps its id, its state, its live secrets and the presented registration access
-    /// token, so a change whose response was lost can be repeated and returns the same new secret.
+    /// The changed client. It keeps its id, its state, its live secrets (unless it needs one that the host can
+    /// open, and has none) and the presented registration access token, so a change whose response was lost can be repeated and returns the same new secret.
     ///
     /// # Errors
     /// The metadata are inconsistent, or a new secret could not be sealed.
@@ -241,7 +241,10 @@ impl Approved {
         // The host set this restriction, so the client cannot remove it.
         self.metadata.profile = current.profile();
         let mut kept = current.live_secrets(now);
-        if self.metadata.auth_method().credentials() != Credentials::Secret {
+        let is_unsealed = kept.iter().all(|secret| secret.sealed.is_none());
+        // Of a secret that is a digest alone there is no MAC, so the client gets a new one.
+        let needs_another = is_unsealed && self.metadata.needs_sealed_secret();
+        if self.metadata.auth_method().credentials() != Credentials::Secret || needs_another {
             kept.clear();
         }
         let hidden = current.self_registration.as_ref().and_then(|own| own.secret);
