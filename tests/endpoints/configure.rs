@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use grantor::audit::Endpoint;
 use grantor::client::ClientJwts;
 use grantor::http::Method;
 use grantor::jose::{Algorithm, SigningKey};
@@ -16,7 +17,7 @@ use crate::support::asserting::set_of;
 use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::proving::dpop;
 use crate::support::registering::{Own, Registering, app, app_with};
-use crate::support::{CALLBACK, Fixture, clients, redemption};
+use crate::support::{Answer, CALLBACK, Fixture, clients, redemption};
 
 const ELSEWHERE: &str = "https://elsewhere.example/cb";
 
@@ -404,9 +405,17 @@ async fn without_management_there_is_no_configuration_endpoint() {
     let own = managed.registered(&app()).await;
     let server = Registering::on(Registration::open().without_management());
     for method in [Method::Get, Method::Put, Method::Delete] {
-        let answer = server.send(own.asks(Request::json(method, app().to_string()))).await;
-        assert_eq!(answer.status(), 405, "{method:?}");
+        let request = own.asks(Request::json(method, app().to_string()));
+        let answer = Answer(server.fixture.server.handle(Endpoint::Registration, &request).await);
+        assert_eq!((answer.status(), answer.0.header("allow")), (405, Some("POST")), "{method:?}");
+        assert_eq!(server.send(request).await.status(), 405, "{method:?}");
     }
+    let preflight =
+        server.fixture.server.handle(Endpoint::Registration, &Request::new(Method::Options)).await;
+    assert_eq!(preflight.header("access-control-allow-methods"), Some("POST"));
+    let document = server.fixture.server.openapi();
+    let documented: Vec<_> = document["paths"]["/register"].as_object().unwrap().keys().collect();
+    assert_eq!(documented, ["post"]);
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Registration};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::Fixture;
+use crate::support::provider::Provider;
 
 /// Every `$ref` of a document.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
@@ -68,4 +69,24 @@ fn the_document_follows_the_configuration() {
     let users = Fixture::new().server.openapi();
     let flows = &users["components"]["securitySchemes"]["oauth2"]["flows"];
     assert_eq!(flows["authorizationCode"]["authorizationUrl"], "https://as.example/authorize");
+}
+
+#[test]
+fn the_document_says_how_userinfo_and_introspection_answer() {
+    let provider = Provider::with(Vec::new(), |builder| builder.sign_introspection_answers());
+    let document = provider.fixture.server.openapi();
+    let responses = |path: &str, method: &str| document["paths"][path][method]["responses"].clone();
+    let userinfo = responses("/userinfo", "get");
+    assert!(userinfo["200"]["content"].get("application/jwt").is_some());
+    assert_eq!(
+        userinfo["403"]["content"]["application/json"]["schema"]["$ref"],
+        "#/components/schemas/Error"
+    );
+    let without_a_token = &userinfo["401"]["content"]["application/json"]["schema"]["anyOf"];
+    assert_eq!(without_a_token[1], json!({ "type": "object", "maxProperties": 0 }));
+    let introspection = responses("/introspect", "post");
+    assert!(introspection["200"]["content"].get("application/token-introspection+jwt").is_some());
+    let plain = Fixture::new().server.openapi();
+    let types = plain["paths"]["/introspect"]["post"]["responses"]["200"]["content"].as_object().unwrap();
+    assert_eq!(types.keys().collect::<Vec<_>>(), ["application/json"]);
 }

@@ -148,10 +148,11 @@ impl Endpoint {
     /// Every endpoint, including those of the host and of resources.
     pub const ALL: &'static [Self] = &ALL;
 
-    /// The methods that this server answers there, as `Allow` names them; empty for an endpoint of the host.
+    /// The methods that a server answers there, as `Allow` names them; empty for an endpoint of the host.
+    /// [`Registration::without_management`](crate::Registration::without_management) leaves only `POST`.
     #[must_use]
     pub fn allowed_methods(self) -> String {
-        self.row().allow()
+        list(self.row().methods)
     }
 
     /// Whether any origin may read the responses.
@@ -165,10 +166,20 @@ impl Endpoint {
     }
 }
 
+/// As `Allow` names them.
+fn list(methods: &[Method]) -> String {
+    let names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+    names.join(", ")
+}
+
 impl Row {
-    fn allow(&self) -> String {
-        let names: Vec<&str> = self.methods.iter().map(|method| method.as_str()).collect();
-        names.join(", ")
+    /// The methods that this server answers there.
+    fn methods(&self, server: &Inner) -> &'static [Method] {
+        let is_managed = server.registration.as_ref().is_none_or(|terms| terms.is_managed);
+        match self.endpoint {
+            E::Registration if !is_managed => POST,
+            _ => self.methods,
+        }
     }
 
     /// Whether this server answers requests there.
@@ -313,15 +324,16 @@ impl AuthorizationServer {
 
     async fn answer(&self, endpoint: Endpoint, request: &Request) -> Response {
         let row = endpoint.row();
+        let methods = row.methods(&self.inner);
         if request.method == Method::Options && row.origins == Origins::Any {
-            return cors::preflight(&request.headers, row.allow(), "*");
+            return cors::preflight(&request.headers, list(methods), "*");
         }
         let response = if request.body.len() > MAX_BODY {
             self.refuse(Reason::FormTooLarge.into(), endpoint, EventSubject::default().peer(request.peer))
-        } else if row.methods.contains(&request.method) {
+        } else if methods.contains(&request.method) {
             self.dispatch(endpoint, request).await
         } else {
-            Refusal::from(Reason::MethodWrong).into_response().with("allow", row.allow())
+            Refusal::from(Reason::MethodWrong).into_response().with("allow", list(methods))
         };
         row.share(response)
     }

@@ -36,8 +36,10 @@ enum Asks {
     Anybody,
     /// A client, by the method that it registered.
     Client,
-    /// The holder of a token.
+    /// The holder of a registration access token.
     Bearer,
+    /// The holder of an access token, as at a resource.
+    AccessToken,
     /// The holder of a token, or anyone, depending on the host's terms.
     MaybeBearer,
 }
@@ -99,7 +101,7 @@ fn shape(endpoint: Endpoint, method: &Method) -> Option<Shape> {
             ("Public keys of this server (RFC 7517)", Nothing, Answer::Json(200), Asks::Anybody)
         }
         Endpoint::UserInfo => {
-            ("Claims of the user (OpenID Connect)", Nothing, Answer::Json(200), Asks::Bearer)
+            ("Claims of the user (OpenID Connect)", Nothing, Answer::Json(200), Asks::AccessToken)
         }
         Endpoint::Registration => match method {
             Method::Post => ("Register a client (RFC 7591)", Json, Answer::Json(201), Asks::MaybeBearer),
@@ -141,7 +143,7 @@ impl AuthorizationServer {
         let mut paths = Map::new();
         for row in ROWS.iter().filter(|row| row.is_served(server)) {
             for path in row.paths(server) {
-                paths.insert(path, operations(row));
+                paths.insert(path, operations(row, server));
             }
         }
         // The paths begin at the root of the host, regardless of the issuer's path.
@@ -168,20 +170,35 @@ impl AuthorizationServer {
     }
 }
 
-fn operations(row: &Row) -> Value {
+fn operations(row: &Row, server: &Inner) -> Value {
+    let signed = signed_answer(row.endpoint, server);
     let operation = |method: &Method| {
         let shape = shape(row.endpoint, method)?;
-        Some((method.as_str().to_ascii_lowercase(), shape.operation()))
+        Some((method.as_str().to_ascii_lowercase(), shape.operation(signed)))
     };
-    Value::Object(row.methods.iter().filter_map(operation).collect())
+    Value::Object(row.methods(server).iter().filter_map(operation).collect())
+}
+
+/// The media type of signed responses there, which a client registers or asks for.
+fn signed_answer(endpoint: Endpoint, server: &Inner) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::Introspection if server.rules.signed_answers.introspection => {
+            Some("application/token-introspection+jwt")
+        }
+        Endpoint::UserInfo => Some("application/jwt"),
+        _ => None,
+    }
 }
 
 impl Shape {
-    fn operation(&self) -> Value {
+    fn operation(&self, signed: Option<&'static str>) -> Value {
         let mut responses = Map::new();
         let done = match self.answer {
             Answer::Json(status) => {
-                let any = json!({ "application/json": { "schema": { "type": "object" } } });
+                let mut any = json!({ "application/json": { "schema": { "type": "object" } } });
+                if let Some(signed) = signed {
+                    any[signed] = json!({ "schema": { "type": "string" } });
+                }
                 (status, json!({ "description": "Done", "content": any }))
             }
             Answer::Empty => {
@@ -190,17 +207,28 @@ impl Shape {
         };
         responses.insert(done.0.to_string(), done.1);
         if !matches!(self.asks, Asks::Anybody) {
-            let schema = json!({ "schema": { "$ref": "#/components/schemas/Error" } });
-            let refused = json!({ "description": "Refused", "content": { "application/json": schema } });
+            let error = json!({ "$ref": "#/components/schemas/Error" });
+            let refused = |schema: &Value| {
+                let content = json!({ "application/json": { "schema": schema } });
+                json!({ "description": "Refused", "content": content })
+            };
             for status in ["400", "401", "429", "503"] {
-                responses.insert(status.to_owned(), refused.clone());
+                responses.insert(status.to_owned(), refused(&error));
+            }
+            if !matches!(self.asks, Asks::Client) {
+                responses.insert("403".to_owned(), refused(&error));
+            }
+            if matches!(self.asks, Asks::AccessToken) {
+                // RFC 6750 section 3.1: no error code if no token was sent.
+                let nothing = json!({ "type": "object", "maxProperties": 0 });
+                responses.insert("401".to_owned(), refused(&json!({ "anyOf": [error, nothing] })));
             }
         }
         let mut operation = json!({ "summary": self.summary, "responses": responses });
         let security = match self.asks {
             Asks::Anybody => json!([{}]),
             Asks::Client => json!([{ "client": [] }, {}]),
-            Asks::Bearer => json!([{ "bearer": [] }]),
+            Asks::Bearer | Asks::AccessToken => json!([{ "bearer": [] }]),
             Asks::MaybeBearer => json!([{ "bearer": [] }, {}]),
         };
         operation["security"] = security;
