@@ -252,6 +252,7 @@ impl Reason {
             | R::TokenTooEarly
             | R::TokenBound => (E::InvalidToken, "the access token is unknown, expired or revoked"),
             R::TokenUnbound => (E::InvalidToken, "the access token is not bound to a key"),
+            R::TokenWithoutUser => (E::InvalidToken, "the access token is of no user"),
             R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a required scope"),
             R::TokenAuthenticationInsufficient =>
                 (E::InsufficientUserAuthentication, "the user must sign in again, or in another way"),

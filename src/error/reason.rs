@@ -333,6 +333,8 @@ pub enum Reason {
     TokenUnbound,
     /// The token lacks a required scope.
     TokenScopeInsufficient,
+    /// The access token is of a client itself, and the resource is about a user.
+    TokenWithoutUser,
     /// The user's authentication is too weak or too old (RFC 9470).
     TokenAuthenticationInsufficient,
     /// This origin may not call the resource.

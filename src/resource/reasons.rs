@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     /// Each reason about a token, its precedence, and whether the client sees it.
-    const TOKENS: [(Reason, u8, bool); 18] = [
+    const TOKENS: [(Reason, u8, bool); 19] = [
         (Reason::TokenAudienceWrong, 3, true),
         (Reason::TokenBound, 3, true),
         (Reason::TokenExpired, 3, true),
@@ -94,6 +94,7 @@ mod tests {
         (Reason::TokenTypeUnsupported, 1, false),
         (Reason::TokenTypeWrong, 1, false),
         (Reason::TokenUnbound, 1, true),
+        (Reason::TokenWithoutUser, 1, true),
         (Reason::TokenInactive, 0, true),
         (Reason::TokenUnreadable, 0, true),
     ];

@@ -80,8 +80,8 @@ impl AuthorizationServer {
 
     /// The user's claims that a token may read.
     async fn claims_of(&self, access: &Access) -> Result<(Arc<Client>, Map<String, Value>), Refusal> {
-        // A token without a user has no claims.
-        let user = access.user().ok_or(Reason::TokenScopeInsufficient)?;
+        // No more scope would help.
+        let user = access.user().ok_or(Reason::TokenWithoutUser)?;
         if self.account_status(access.subject()).await? == AccountStatus::Blocked {
             return Err(Reason::SubjectBlocked.into());
         }

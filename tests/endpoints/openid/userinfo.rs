@@ -176,7 +176,9 @@ async fn oi_59_a_token_for_another_resource_or_of_no_user_does_not_pass() {
     assert_eq!(provider.fixture.log.last_reason(), Some(Reason::TokenAudienceWrong));
     let own = [("grant_type", "client_credentials"), ("scope", "openid")];
     let robot = provider.fixture.token("other", &own).await.access_token();
-    assert_eq!(provider.userinfo(&robot).await.error(), (403, "insufficient_scope".to_owned()));
+    let answer = provider.userinfo(&robot).await;
+    assert_eq!(answer.error(), (401, "invalid_token".to_owned()), "no scope would help");
+    assert_eq!(provider.fixture.log.last_reason(), Some(Reason::TokenWithoutUser));
 }
 
 #[tokio::test]
