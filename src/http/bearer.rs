@@ -38,6 +38,10 @@ pub(crate) fn presented_by<'a>(request: &'a Request, schemes: &[Scheme]) -> Resu
     if in_query(request) || in_form(request) {
         return Err(Reason::TokenMethodsMixed);
     }
+    // So an adapter copies a field that is not text.
+    if header.is_empty() {
+        return Err(Reason::TokenMalformed);
+    }
     let known = schemes.iter().find(|known| known.as_str().eq_ignore_ascii_case(scheme));
     let scheme = *known.ok_or(Reason::TokenMissing)?;
     let token = token.trim();

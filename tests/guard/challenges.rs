@@ -98,6 +98,7 @@ async fn rs_05_each_failure_has_its_status_and_its_code() {
         (nobody, 401, None, Some("read write admin")),
         (call("unknown"), 401, Some("invalid_token"), Some("read write admin")),
         (call(&token), 403, Some("insufficient_scope"), Some("read write admin")),
+        (Request::get("").header("authorization", ""), 400, Some("invalid_request"), None),
         (call("ä"), 400, Some("invalid_request"), None),
         (call(""), 400, Some("invalid_request"), None),
         (call(&format!("{token} {token}")), 400, Some("invalid_request"), None),
