@@ -91,10 +91,23 @@ async fn serve(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Response {
-    match read_in_time(&request, payload, BODY_DEADLINE).await {
-        Ok(request) => server.handle(endpoint, &request).await,
-        Err(answer) => answer,
+    serve_in_time(server, endpoint, request, payload, BODY_DEADLINE).await
+}
+
+/// 408 to a body that takes too long.
+async fn serve_in_time(
+    server: AuthorizationServer,
+    endpoint: Endpoint,
+    request: HttpRequest,
+    payload: web::Payload,
+    deadline: Duration,
+) -> Response {
+    let mut read = read_head(&request);
+    match read_body(payload, deadline).await {
+        Some(body) => read.body = body,
+        None => return server.refuse_slow_body(endpoint, read.peer),
     }
+    server.handle(endpoint, &read).await
 }
 
 /// The metadata of these guards at their well-known paths ([`Guard::routes`]): give it to
@@ -118,17 +131,6 @@ pub async fn read(request: &HttpRequest, payload: web::Payload) -> Request {
     let mut read = read_head(request);
     read.body = read_body(payload, BODY_DEADLINE).await.unwrap_or_default();
     read
-}
-
-/// Like [`read`], for an endpoint: the error is its response to a body that takes too long.
-async fn read_in_time(
-    request: &HttpRequest,
-    payload: web::Payload,
-    deadline: Duration,
-) -> Result<Request, Response> {
-    let mut read = read_head(request);
-    read.body = read_body(payload, deadline).await.ok_or_else(|| Response::empty(408))?;
-    Ok(read)
 }
 
 /// `None` if it takes too long.
@@ -208,6 +210,7 @@ mod tests {
     use futures_util::stream::pending;
 
     use super::*;
+    use crate::{MemoryRegistry, MemoryStore};
 
     #[tokio::test]
     async fn a_body_that_never_ends_is_given_up() {
@@ -215,7 +218,15 @@ mod tests {
         let endless = pending::<Result<web::Bytes, PayloadError>>();
         let mut endless: Payload = Payload::Stream { payload: Box::pin(endless) };
         let payload = web::Payload::from_request(&request, &mut endless).await.unwrap();
-        let answer = read_in_time(&request, payload, Duration::from_millis(1)).await.unwrap_err();
-        assert_eq!((answer.status, answer.body), (408, Vec::new()));
+        let server = AuthorizationServer::builder("https://as.example")
+            .clients(MemoryRegistry::default())
+            .store(MemoryStore::new())
+            .build()
+            .unwrap();
+        let deadline = Duration::from_millis(1);
+        let answer = serve_in_time(server, Endpoint::Token, request, payload, deadline).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (408, Some("no-store")));
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert!(String::from_utf8_lossy(&answer.body).contains(r#""error":"invalid_request""#));
     }
 }

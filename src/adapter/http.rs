@@ -107,7 +107,7 @@ where
     let mut read = read_parts(&parts);
     match read_body(body, deadline).await {
         Some(body) => read.body = body,
-        None => return Response::empty(408),
+        None => return server.refuse_slow_body(endpoint, read.peer),
     }
     server.handle(endpoint, &read).await
 }

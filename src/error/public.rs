@@ -23,6 +23,9 @@ impl Reason {
         if matches!(self, Self::FormTooLarge) {
             return 413;
         }
+        if matches!(self, Self::BodyTooSlow) {
+            return 408;
+        }
         if matches!(self, Self::MethodWrong) {
             return 405;
         }
@@ -87,6 +90,7 @@ impl Reason {
         use Reason as R;
         match self {
             R::FormTooLarge => (E::InvalidRequest, "the request is too large"),
+            R::BodyTooSlow => (E::InvalidRequest, "the request took too long"),
             R::FormMalformed => (E::InvalidRequest, "the parameters are not well-formed UTF-8 in form encoding"),
             R::MethodWrong => (E::InvalidRequest, "the method is not allowed here"),
             R::ContentTypeWrong => (E::InvalidRequest, "the content type must be application/x-www-form-urlencoded"),

@@ -11,6 +11,8 @@ pub enum Reason {
     // The request as such.
     /// More than 64 KiB, more than 64 parameters, or one of more than 8 KiB.
     FormTooLarge,
+    /// The body of the request took too long.
+    BodyTooSlow,
     /// A broken escape, or text that is not UTF-8.
     FormMalformed,
     /// The endpoint does not have this method.

@@ -155,6 +155,8 @@ mod tests {
         let endless = StreamBody::new(pending::<Result<Frame<Bytes>, Infallible>>());
         let request = HttpRequest::post("/token").body(endless).unwrap();
         let answer = EndpointService::new(server).answer(request, Duration::from_millis(1)).await;
-        assert_eq!((answer.status, answer.body), (408, Vec::new()));
+        assert_eq!((answer.status, answer.header("cache-control")), (408, Some("no-store")));
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert!(String::from_utf8_lossy(&answer.body).contains(r#""error":"invalid_request""#));
     }
 }

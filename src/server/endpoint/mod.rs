@@ -9,6 +9,8 @@ mod openapi;
 mod openid;
 mod paths;
 
+use std::net::IpAddr;
+
 pub use paths::Endpoints;
 
 use super::{AuthorizationServer, EventSubject, Inner};
@@ -320,6 +322,13 @@ impl AuthorizationServer {
             audit.answered(&Answered { endpoint, status, took, peer });
         }
         response
+    }
+
+    /// The response, 408, to a request from this address whose body takes too long. For an adapter of your
+    /// own; those of this crate wait for 10 s.
+    pub fn refuse_slow_body(&self, endpoint: Endpoint, peer: Option<IpAddr>) -> Response {
+        let about = EventSubject::default().peer(peer);
+        endpoint.row().share(self.refuse(Reason::BodyTooSlow.into(), endpoint, about))
     }
 
     async fn answer(&self, endpoint: Endpoint, request: &Request) -> Response {
