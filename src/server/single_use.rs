@@ -29,8 +29,8 @@ use crate::base::after;
 use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::token::{AwaitSecrets, NewGrantDecision, TokenReply};
 use crate::store::{ReplayGuard, ReplayKey};
-use crate::trust::times::KEPT_FOR_NODES;
 use crate::trust::Proven;
+use crate::trust::times::KEPT_FOR_NODES;
 
 pub(super) struct SingleUse {
     guard: Option<Arc<dyn ReplayGuard>>,

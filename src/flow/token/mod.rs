@@ -161,7 +161,7 @@ impl AwaitsClient for Box<TokenRequest> {
     fn with_client(self, client: AuthenticatedClient, facts: &Facts<'_>) -> Result<Authenticated, Refusal> {
         let TokenRequest { grant, access, certificate, proof_algorithm } = *self;
         facts.rules.check_proof_algorithm(proof_algorithm, client.client())?;
-        let access = RequestedAccess { targets: facts.rules.as_known(access.targets), ..access };
+        let access = RequestedAccess { resources: facts.rules.as_known(access.resources), ..access };
         let access = bound(access, client.client(), certificate.as_ref(), facts.rules)?;
         Authenticated::new(client, grant, access, certificate)
     }

@@ -42,7 +42,8 @@ impl ExchangePolicy for Policy {
         if state.fails {
             return Err(BackendError::transient("no directory"));
         }
-        let is_allowed = ask.resources.as_slice().iter().all(|resource| state.allows.contains(&resource.as_str()));
+        let is_allowed =
+            ask.resources.as_slice().iter().all(|resource| state.allows.contains(&resource.as_str()));
         Ok(if is_allowed { state.answer } else { Exchange::Denied })
     }
 }
