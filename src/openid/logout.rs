@@ -37,7 +37,9 @@ pub trait LogoutQueue: Send + Sync {
     /// Keeps a notice. A lost notice leaves a user signed in at a client that should have been notified.
     ///
     /// # Errors
-    /// The queue cannot take it now. The logout itself has happened, and the lost notice is audited.
+    /// The queue cannot take it now. The grants have ended, but
+    /// [`end_session`](crate::AuthorizationServer::end_session) fails: call it again, and it pushes the
+    /// notices of this session once more, also those that the queue took.
     async fn push(&self, notice: LogoutNotice) -> Result<(), BackendError>;
 }
 

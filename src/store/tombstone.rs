@@ -23,7 +23,7 @@ impl Tombstone {
         Self { grant: grant.revoke(at), at }
     }
 
-    /// Ends a grant and its session. No client has to be notified of that session later.
+    /// Ends a grant and its session. No later logout finds it.
     pub(crate) fn of_session(grant: Grant, at: DateTime<Utc>) -> Self {
         Self { grant: grant.revoke(at).without_session(), at }
     }

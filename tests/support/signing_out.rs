@@ -1,8 +1,11 @@
 //! A provider that tracks the host's sessions, and clients that are notified when one ends.
 
+use std::sync::{Arc, Mutex};
+
+use grantor::openid::{LogoutNotice, LogoutQueue};
 use grantor::outbound::{OutboundError, OutboundResponse};
 use grantor::server::{AuthorizationServerBuilder, LogoutStep, Sessions};
-use grantor::{Client, Login, Request, Response, SessionId};
+use grantor::{BackendError, Client, Login, Request, Response, SessionId, async_trait};
 use serde_json::{Value, json};
 
 use super::provider::{Provider, SCOPES, client};
@@ -37,6 +40,29 @@ pub fn hearers() -> Vec<Client> {
 /// Delivers notifications in the background on the test's runtime.
 pub fn sessions(web: &Scripted) -> Sessions {
     Sessions::new(SECRET_OF_SESSIONS).back_channel(web.clone(), |delivery| drop(tokio::spawn(delivery)))
+}
+
+/// Keeps notices until a test takes them.
+#[derive(Clone, Default)]
+pub struct Queue(pub Arc<Mutex<Vec<LogoutNotice>>>);
+
+#[async_trait]
+impl LogoutQueue for Queue {
+    async fn push(&self, notice: LogoutNotice) -> Result<(), BackendError> {
+        self.0.lock().unwrap().push(notice);
+        Ok(())
+    }
+}
+
+impl Queue {
+    /// The clients that have to be notified, each once.
+    pub fn clients(&self) -> Vec<String> {
+        let mut clients: Vec<String> =
+            self.0.lock().unwrap().iter().map(|notice| notice.client().to_string()).collect();
+        clients.sort();
+        clients.dedup();
+        clients
+    }
 }
 
 impl SigningOut {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::super::{AuthorizationServer, EventSubject};
+use super::super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::base::system::Delay;
 use crate::base::time::in_time;
@@ -33,24 +33,30 @@ const TRY: Duration = Duration::from_secs(5);
 impl AuthorizationServer {
     /// Hands the notices to the host's queue, or delivers them; returns after the first attempt of each, or
     /// after [`PAGE`].
-    pub(super) async fn tell(&self, notices: Vec<LogoutNotice>) {
+    ///
+    /// # Errors
+    /// The queue did not take one of them.
+    pub(super) async fn tell(&self, notices: Vec<LogoutNotice>) -> Result<(), HostError> {
         let Some(channels) = self.inner.session_channels.as_deref().filter(|_| !notices.is_empty()) else {
-            return;
+            return Ok(());
         };
         if let Some(queue) = &channels.queue {
             let push = |notice: &LogoutNotice| self.in_time(queue.push(notice.clone()));
             let pushed = Together::new(&notices, |notice| Box::pin(push(notice))).await;
+            let mut failed = None;
             for (notice, pushed) in notices.iter().zip(pushed) {
-                if !matches!(pushed, Some(Some(Ok(())))) {
+                if let Err(error) = pushed.flatten().map_or(Err(HostError::Deadline), |pushed| Ok(pushed?)) {
                     self.undelivered(&notice.client);
+                    failed = Some(error);
                 }
             }
-            return;
+            return failed.map_or(Ok(()), Err);
         }
-        let Some(spawn) = &channels.spawn else { return };
+        let Some(spawn) = &channels.spawn else { return Ok(()) };
         let first = Arc::new(FirstTry::default());
         spawn(Box::pin(self.clone().deliver_all(notices, FirstTryDone(Arc::clone(&first)))));
         let _ = in_time(poll_fn(|context| first.poll(context)), PAGE).await;
+        Ok(())
     }
 
     async fn deliver_all(self, mut notices: Vec<LogoutNotice>, first: FirstTryDone) {

@@ -1,4 +1,4 @@
-//! The end of a session: ends its grants, then notifies its clients.
+//! The end of a session: ends its grants, notifies its clients, and then forgets it.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::audit::{Endpoint, EventKind};
 use crate::base::query::with_parameters;
 use crate::client::ClientId;
 use crate::documents::Requester;
-use crate::error::Fault;
-use crate::grant::{GrantId, SessionId, Subject};
+use crate::error::{BackendError, Fault, Reason};
+use crate::grant::{Grant, GrantId, SessionId, Subject};
 use crate::openid::{LogoutNotice, SessionRules};
 use crate::store::{Filter, Listing, Page, Record, Tombstone, Write};
 
@@ -24,8 +24,18 @@ pub struct EndedSession {
     pub frames: Vec<String>,
 }
 
-/// The clients to notify, and the `sub` that each knows.
-type Told = BTreeMap<ClientId, Subject>;
+/// What the end of a session leads to.
+#[derive(Default)]
+struct Ending {
+    /// How many grants ended.
+    grants: u64,
+    /// The clients to notify, and the `sub` that each knows.
+    told: BTreeMap<ClientId, Subject>,
+    /// Grants that have ended and still name their session, so that it is found until its clients are told.
+    ended: Vec<Grant>,
+    /// Grants with offline access, which stay.
+    offline: Vec<Record>,
+}
 
 impl AuthorizationServer {
     /// Ends what began in one of your sessions: first its grants, except those with the scope
@@ -39,17 +49,11 @@ impl AuthorizationServer {
     /// ([`Sessions::back_channel`](super::Sessions::back_channel)).
     ///
     /// # Errors
-    /// The store failed midway. What has ended stays ended, and its clients were notified; call it again for
-    /// the rest.
+    /// The store, the client registry or your [queue](crate::openid::LogoutQueue) failed midway. What has
+    /// ended stays ended; call it again for the rest, and for the clients that were not notified. The others
+    /// may be notified once more, and so they may after a call whose future was dropped.
     pub async fn end_session(&self, session: &SessionId) -> Result<EndedSession, HostError> {
-        let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
-        let mut told = Told::new();
-        let ended = self.end_pages(&Filter::session(*session), &mut told).await;
-        let user = told.values().next().cloned();
-        let about = EventSubject { subject: user.as_ref(), ..EventSubject::default() };
-        self.audit(EventKind::SessionEnded, Endpoint::Host, about);
-        let frames = self.tell_all(Some(*session), told, rules).await;
-        Ok(EndedSession { grants: ended?, frames })
+        self.end_all_of(&Filter::session(*session), Some(*session)).await
     }
 
     /// Ends the grants of a user that began in a session, except those with the scope `offline_access`, and
@@ -60,26 +64,40 @@ impl AuthorizationServer {
     /// # Errors
     /// As for [`end_session`](Self::end_session).
     pub async fn end_user(&self, user: &str) -> Result<EndedSession, HostError> {
-        let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
-        let (subject, mut told) = (Subject::user(user), Told::new());
-        let ended = self.end_pages(&Filter::subject(subject.clone()), &mut told).await;
-        let about = EventSubject { subject: Some(&subject), ..EventSubject::default() };
-        self.audit(EventKind::SessionEnded, Endpoint::Host, about);
-        let frames = self.tell_all(None, told, rules).await;
-        Ok(EndedSession { grants: ended?, frames })
+        self.end_all_of(&Filter::subject(Subject::user(user)), None).await
     }
 
-    /// Ends the grants that the filter finds and that began in a session; returns how many ended.
-    async fn end_pages(&self, filter: &Filter, told: &mut Told) -> Result<u64, Fault> {
-        let (mut page, mut grants) = (Page::first(SLICE), 0);
+    /// Ends the grants, notifies the clients, and forgets the session, in this order: until the clients are
+    /// told, another call finds them by the session of their grants.
+    async fn end_all_of(
+        &self,
+        filter: &Filter,
+        session: Option<SessionId>,
+    ) -> Result<EndedSession, HostError> {
+        let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
+        let mut ending = Ending::default();
+        let ended = self.end_pages(filter, &mut ending).await;
+        let subject = filter.subject.as_ref().or_else(|| ending.told.values().next());
+        let about = EventSubject { subject, ..EventSubject::default() };
+        self.audit(EventKind::SessionEnded, Endpoint::Host, about);
+        let told = self.tell_all(session, &ending.told, rules).await;
+        ended?;
+        let frames = told?;
+        self.forget_session(ending.ended, ending.offline).await?;
+        Ok(EndedSession { grants: ending.grants, frames })
+    }
+
+    /// Ends the grants that the filter finds and that began in a session.
+    async fn end_pages(&self, filter: &Filter, ending: &mut Ending) -> Result<(), Fault> {
+        let mut page = Page::first(SLICE);
         loop {
             let mut listing = self.page(filter, page).await?;
             let next = listing.next;
             listing.records.retain(|record| record.grant().session().is_some());
-            grants += self.end_of_session(listing, told).await?;
+            self.end_page(listing, ending).await?;
             match next {
                 Some(last) => page = page.after(last),
-                None => return Ok(grants),
+                None => return Ok(()),
             }
         }
     }
@@ -88,31 +106,45 @@ impl AuthorizationServer {
         self.rules().openid.as_ref()?.sessions.as_ref()
     }
 
-    /// Ends the grants of a page, and records their clients; returns how many ended. A grant with offline
-    /// access stays, and leaves its session.
-    async fn end_of_session(&self, listing: Listing, told: &mut Told) -> Result<u64, Fault> {
+    /// Ends the grants of a page, except those with offline access.
+    async fn end_page(&self, listing: Listing, ending: &mut Ending) -> Result<(), Fault> {
         let now = self.now();
-        let (mut open, mut ended, mut offline) = (Vec::new(), Vec::new(), Vec::new());
+        let mut open = Vec::new();
         for record in listing.records {
             let grant = record.grant();
-            told.insert(grant.client().clone(), grant.subject().clone());
+            ending.told.insert(grant.client().clone(), grant.subject().clone());
             match grant.is_ended() {
-                true => ended.push(Tombstone::of_session(record.into_grant(), now)),
-                false if grant.is_offline() => offline.push(record),
-                false => open.push(Tombstone::of_session(record.into_grant(), now)),
+                true => ending.ended.push(record.into_grant()),
+                false if grant.is_offline() => ending.offline.push(record),
+                // No client is told of it, so its session need not be found again.
+                false if !grant.is_kept_for_logout() => {
+                    open.push(Tombstone::of_session(record.into_grant(), now));
+                }
+                false => open.push(Tombstone::of(record.into_grant(), now)),
             }
         }
         for damaged in &listing.damaged {
-            told.insert(damaged.client.clone(), damaged.subject.clone());
+            ending.told.insert(damaged.client.clone(), damaged.subject.clone());
             open.push(Tombstone::of_damaged(damaged, now));
         }
-        let were_open = open.len();
-        open.append(&mut ended);
-        let count = self.end_each(&open, were_open).await?;
+        ending.grants += self.end_each(&open, open.len()).await?;
+        let ended = open.iter().map(Tombstone::grant).filter(|grant| grant.session().is_some());
+        ending.ended.extend(ended.cloned());
+        Ok(())
+    }
+
+    /// Removes the session from the grants, once its clients are told.
+    async fn forget_session(&self, ended: Vec<Grant>, offline: Vec<Record>) -> Result<(), Fault> {
+        let now = self.now();
+        let ended: Vec<Tombstone> =
+            ended.into_iter().map(|grant| Tombstone::of_session(grant, now)).collect();
+        for slice in ended.chunks(SLICE as usize) {
+            self.end_each(slice, 0).await?;
+        }
         for record in offline {
             self.leave_session(record).await?;
         }
-        Ok(count)
+        Ok(())
     }
 
     /// The grant stays, without its session.
@@ -134,20 +166,33 @@ impl AuthorizationServer {
     }
 
     /// Notifies every client with a back-channel URI; returns the frame URLs for the others.
-    async fn tell_all(&self, session: Option<SessionId>, told: Told, rules: &SessionRules) -> Vec<String> {
-        let (mut notices, mut frames) = (Vec::new(), Vec::new());
+    ///
+    /// # Errors
+    /// A client could not be looked up, or the queue did not take its notice; the others are notified.
+    async fn tell_all(
+        &self,
+        session: Option<SessionId>,
+        told: &BTreeMap<ClientId, Subject>,
+        rules: &SessionRules,
+    ) -> Result<Vec<String>, HostError> {
+        let (mut notices, mut frames, mut failed) = (Vec::new(), Vec::new(), None);
         for (id, subject) in told {
-            let client = match self.find_client(&id, Requester::default()).await {
+            let client = match self.find_client(id, Requester::default()).await {
                 Ok(Some(client)) => client,
                 // The client was deleted, so there is no one to notify.
                 Ok(None) => continue,
-                Err(_) => {
-                    self.undelivered(&id);
+                Err(refusal) => {
+                    self.undelivered(id);
+                    // Another call would fail, too, if the client cannot be read, or if its metadata document
+                    // cannot be fetched, which its developer decides.
+                    if refusal.reason() == Reason::StoreUnavailable {
+                        failed = Some(HostError::Backend(BackendError::transient(refusal)));
+                    }
                     continue;
                 }
             };
-            let Subject::User(user) = &subject else { continue };
-            let sid = session.map(|session| rules.sid(session, &id));
+            let Subject::User(user) = subject else { continue };
+            let sid = session.map(|session| rules.sid(session, id));
             let metadata = client.metadata();
             if let (Some(uri), Some(sid), true) =
                 (&metadata.frontchannel_logout_uri, &sid, rules.front_channel)
@@ -155,16 +200,17 @@ impl AuthorizationServer {
                 frames.push(frame(uri, &self.rules().issuer, sid));
             }
             if metadata.backchannel_logout_uri.is_some() && rules.back_channel {
-                let Ok(sub) = self.rules().sub_of(&subject, &client) else {
-                    self.undelivered(&id);
+                let Ok(sub) = self.rules().sub_of(subject, &client) else {
+                    self.undelivered(id);
                     continue;
                 };
                 let sub = sub.as_deref().unwrap_or(user).into();
-                notices.push(LogoutNotice { client: id, sub, sid: sid.map(String::into_boxed_str) });
+                notices.push(LogoutNotice { client: id.clone(), sub, sid: sid.map(String::into_boxed_str) });
             }
         }
-        self.tell(notices).await;
-        frames
+        let told = self.tell(notices).await;
+        failed.map_or(Ok(()), Err).and(told)?;
+        Ok(frames)
     }
 }
 

@@ -188,9 +188,10 @@ impl LogoutEnd {
     }
 
     /// Ends the session's grants, notifies the clients, and answers the browser: with a redirect to the
-    /// requesting client, if its redirect URI is verified, or else with a page. If the store fails, the
-    /// answer is an error page. Your session is gone by then, so the user cannot try again: call
-    /// [`end_session`](AuthorizationServer::end_session) with [`session`](Self::session) until it succeeds.
+    /// requesting client, if its redirect URI is verified, or else with a page. If the store, the
+    /// client registry or your queue fails, the answer is an error page. Your session is gone by then, so the
+    /// user cannot try again: call [`end_session`](AuthorizationServer::end_session) with
+    /// [`session`](Self::session) until it succeeds.
     pub async fn finish(self) -> Response {
         match self.end().await {
             Ok(left) => left.into_response(),
@@ -201,7 +202,7 @@ impl LogoutEnd {
     /// The same for hosts with their own page.
     ///
     /// # Errors
-    /// The store failed. What has ended stays ended.
+    /// The store, the client registry or your queue failed. What has ended stays ended.
     pub async fn end(self) -> Result<SignedOut, ErrorPage> {
         let Self { server, granted, login, peer } = self;
         let ended = match login.as_ref().and_then(|login| login.session) {

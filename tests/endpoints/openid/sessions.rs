@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::audit::EventKind;
+use grantor::openid::{LogoutNotice, LogoutQueue};
 use grantor::outbound::OutboundResponse;
 use grantor::server::{ConfigError, Sessions};
 use grantor::store::{Filter, Page, TokenStore as _};
 use grantor::{
-    AuthorizationServer, Client, GrantType, HostError, MemoryRegistry, MemoryStore, Policy, Request,
-    SessionId, Unasked,
+    AuthorizationServer, BackendError, Client, GrantType, HostError, MemoryRegistry, MemoryStore, Policy, Reason,
+    Request, SessionId, Unasked, async_trait,
 };
 use serde_json::{Value, json};
 
 use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::provider::Provider;
 use crate::support::scripted::Scripted;
-use crate::support::signing_out::{SigningOut, hearers, hearing, sessions};
+use crate::support::signing_out::{Queue, SigningOut, hearers, hearing, sessions, unreachable};
 use crate::support::{Answer, CALLBACK, SECRET, code_query, encode};
 
 async fn sid(host: &SigningOut, client: &str, session: &str) -> String {
@@ -213,8 +214,9 @@ async fn a_grant_is_found_by_the_session_that_it_began_in() {
 #[tokio::test]
 async fn a_store_that_fails_ends_a_session_in_part_and_the_next_call_ends_the_rest() {
     for fault in Fault::ALL {
-        // The listing, the end of the grants, and the write of the one that lives on.
-        for call in 0..3 {
+        // The listing, the end of the grants, the removal of their session, and the write of the one that
+        // lives on.
+        for call in 0..4 {
             let plan = Plan::default();
             let store = Arc::new(MemoryStore::new());
             let mut policy = Policy::default();
@@ -243,6 +245,89 @@ async fn a_store_that_fails_ends_a_session_in_part_and_the_next_call_ends_the_re
                 "{fault:?} at {call}"
             );
             assert!(host.told().contains(&"rp.example".to_owned()), "{fault:?} at {call}");
+        }
+    }
+}
+
+/// A host with a queue, whose registry, store and queue do what the plan says.
+fn planned(plan: &Plan, queue: &Queue) -> SigningOut {
+    let mut policy = Policy::default();
+    policy.store_deadline = Duration::from_millis(20);
+    let own = sessions(&unreachable()).queue(FaultyQueue(queue.clone(), plan.clone()));
+    let registry = Faulty::new(MemoryRegistry::new(hearers()), plan);
+    let store = Faulty::new(Arc::new(MemoryStore::new()), plan);
+    SigningOut::with(|builder| builder.clients(registry).store(store).sessions(own).policy(policy))
+}
+
+/// A queue that fails as planned.
+struct FaultyQueue(Queue, Plan);
+
+#[async_trait]
+impl LogoutQueue for FaultyQueue {
+    async fn push(&self, notice: LogoutNotice) -> Result<(), BackendError> {
+        self.1.call(self.0.push(notice)).await
+    }
+}
+
+#[tokio::test]
+async fn a_registry_or_a_queue_that_fails_for_a_moment_loses_no_notice() {
+    for fault in [Fault::Transient, Fault::Hang, Fault::HangAfter, Fault::UnknownAfter] {
+        // After the listing and the ends of two grants: the lookups of two clients, and their notices.
+        for call in 3..7 {
+            let (plan, queue) = (Plan::default(), Queue::default());
+            let host = planned(&plan, &queue);
+            let fixture = &host.provider.fixture;
+            let tokens = [host.tokens("rp", "openid", "s").await, host.tokens("rp2", "openid", "s").await];
+            plan.arm(call, fault);
+            let ended = fixture.server.end_session(&SessionId::new("s")).await;
+            assert!(plan.recover(), "{fault:?} at {call}");
+            assert!(matches!(ended, Err(HostError::Backend(_) | HostError::Deadline)), "{fault:?} at {call}");
+            for answer in tokens {
+                assert!(!fixture.is_live(&answer.access_token()).await, "{fault:?} at {call}");
+            }
+            assert_eq!(host.end("s").await, 0, "all had ended");
+            assert_eq!(queue.clients(), ["rp", "rp2"], "{fault:?} at {call}");
+            assert_eq!(host.end("s").await, 0);
+            assert_eq!(queue.clients().len(), 2, "the session is forgotten");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_read_is_noted_and_keeps_no_session_alive() {
+    let (plan, queue) = (Plan::default(), Queue::default());
+    let host = planned(&plan, &queue);
+    host.tokens("rp", "openid", "s").await;
+    plan.arm(2, Fault::Permanent);
+    assert_eq!(host.end("s").await, 1);
+    assert!(plan.recover());
+    let whats = host.provider.fixture.log.whats();
+    assert!(whats.contains(&EventKind::Failed(Reason::LogoutUndelivered)));
+}
+
+#[tokio::test]
+async fn a_logout_whose_future_is_dropped_is_repeated_in_full() {
+    for polls in 0.. {
+        let (plan, queue) = (Plan::default(), Queue::default());
+        let host = planned(&plan, &queue);
+        let fixture = &host.provider.fixture;
+        let token = host.tokens("rp", "openid", "s").await.access_token();
+        host.tokens("rp2", "openid offline_access", "s").await;
+        plan.pause();
+        let id = SessionId::new("s");
+        let mut ending = Box::pin(fixture.server.end_session(&id));
+        let mut is_over = false;
+        for _ in 0..polls {
+            is_over = futures_util::poll!(ending.as_mut()).is_ready();
+        }
+        drop(ending);
+        plan.recover();
+        fixture.server.end_session(&id).await.unwrap();
+        assert_eq!(queue.clients(), ["rp", "rp2"], "dropped after {polls} polls");
+        assert!(!fixture.is_live(&token).await);
+        if is_over {
+            assert!(polls > 6, "it waited for the store, the registry and the queue");
+            return;
         }
     }
 }
