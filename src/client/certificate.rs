@@ -96,7 +96,8 @@ pub trait ClientCertificates: Send + Sync {
     /// verified the chain, and for a key they do not count (RFC 8705 section 2.2).
     ///
     /// # Errors
-    /// Why it is not, or that the keys could not be fetched, which says nothing about the client.
+    /// Why it is not, or that the keys could not be fetched, which says nothing about the client. The
+    /// deadline is that of [`ClientSignatures::verify`](super::ClientSignatures::verify).
     async fn check(&self, shown: &ShownCertificate<'_>, now: DateTime<Utc>) -> Result<(), CertificateFlaw>;
 
     /// Whether it fetches key sets from a `jwks_uri`.

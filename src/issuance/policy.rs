@@ -101,8 +101,8 @@ pub struct Policy {
     /// from `client_credentials`, or from an exchange or a grant type of the host whose subject is a client. An
     /// unrecorded one needs no write to the store, and cannot be revoked before it expires.
     pub record_client_jwts: bool,
-    /// How long one call of a store, registry or resource owner may take; 3 s. After that the response
-    /// is 503.
+    /// How long one call of a store, a registry or another part of the host may take; 3 s. After that the
+    /// response is 503. A call that may fetch the keys of a client may take 3 s longer.
     pub store_deadline: Duration,
     /// The prefixes of handles.
     pub prefixes: Prefixes,

@@ -42,6 +42,9 @@ pub struct OutboundRequest {
 }
 
 impl OutboundRequest {
+    /// The time limit, unless [`limits`](Self::limits) sets another one.
+    pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
+
     /// A `GET` of this URL; a response of at most 64 KiB within 3 s.
     pub fn get(url: impl Into<String>, chosen_by: ChosenBy) -> Self {
         Self {
@@ -50,7 +53,7 @@ impl OutboundRequest {
             headers: Vec::new(),
             form: None,
             max_bytes: 64 * 1024,
-            deadline: Duration::from_secs(3),
+            deadline: Self::DEADLINE,
         }
     }
 

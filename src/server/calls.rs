@@ -16,6 +16,7 @@ pub(super) use crate::error::MAX_CONFLICT_RETRIES;
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::{AccountStatus, Facts};
 use crate::grant::{Grant, GrantId, Subject};
+use crate::outbound::OutboundRequest;
 use crate::store::{BackendError, CommitError, Committed, Record, UserCodeDigest, Write};
 
 /// The outcome of a conditional write.
@@ -174,6 +175,13 @@ impl AuthorizationServer {
             audit.called(&Called { call, took: begun.elapsed(), outcome });
         }
         output
+    }
+
+    /// Like [`in_time`](Self::in_time), for a call that may fetch the keys of a client, which takes its own
+    /// time.
+    pub(super) fn in_time_with_keys<F: Future + Unpin>(&self, future: F) -> InTime<F> {
+        let fetch = OutboundRequest::DEADLINE;
+        in_time(future, self.inner.rules.policy.store_deadline.saturating_add(fetch))
     }
 
     /// The output of a future, unless the deadline passes first.

@@ -7,7 +7,7 @@ use super::AuthorizationServer;
 use super::limit::Attempt;
 use crate::client::auth::Evidence;
 use crate::documents::Requester;
-use crate::error::{ExtensionRefusal, Reason, Refusal};
+use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::{
     AwaitCertificate, AwaitClient, AwaitFirstUse, AwaitSignature, AwaitSlowHash, AwaitsClient, Checked,
     Judged,
@@ -71,7 +71,7 @@ impl AuthorizationServer {
         counted.map_err(|full| Refusal::throttled(Reason::ClientThrottled, full.wait()))
     }
 
-    /// Verifies an assertion. Fetching keys has a separate deadline.
+    /// Verifies an assertion.
     async fn verify<R: AwaitsClient>(
         &self,
         waiting: AwaitSignature<R>,
@@ -82,7 +82,11 @@ impl AuthorizationServer {
                 return Err(Reason::ClientMethodNotRegistered.into());
             }
             Some(client) => signatures.verify_mac(&waiting.question(), &self.open_secrets(client)?),
-            None => signatures.verify(&waiting.question(), self.now()).await,
+            None => {
+                let question = waiting.question();
+                let claims = self.in_time_with_keys(signatures.verify(&question, self.now())).await;
+                claims.ok_or(Fault::Deadline)?
+            }
         };
         waiting.with_claims(claims, &self.facts())
     }
@@ -99,13 +103,17 @@ impl AuthorizationServer {
         }
     }
 
-    /// Reads the certificate of the connection. Fetching keys has a separate deadline.
+    /// Reads the certificate of the connection.
     async fn read_certificate<R: AwaitsClient>(
         &self,
         waiting: AwaitCertificate<R>,
     ) -> Result<R::Next, Refusal> {
         let answer = match self.inner.mutual_tls.as_ref().and_then(|own| own.certificates.as_ref()) {
-            Some(certificates) => certificates.check(&waiting.question(), self.now()).await,
+            Some(certificates) => {
+                let question = waiting.question();
+                let answer = self.in_time_with_keys(certificates.check(&question, self.now())).await;
+                answer.ok_or(Fault::Deadline)?
+            }
             None => return Err(Reason::ClientMethodNotRegistered.into()),
         };
         waiting.with_answer(answer, &self.facts())
@@ -117,7 +125,10 @@ impl AuthorizationServer {
         let (stored, presented) = waiting.question();
         let mut right = false;
         for phc in stored {
-            right = right || hash.verify(phc, presented).await.ok_or(Reason::Overloaded)?;
+            if !right {
+                let verified = self.in_time(hash.verify(phc, presented)).await.ok_or(Fault::Deadline)?;
+                right = verified.ok_or(Reason::Overloaded)?;
+            }
         }
         waiting.with_answer(right, &self.facts())
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{AuthorizationServer, AuthorizationServerBuilder};
 use crate::client::{ClaimsMissing, RequestObjects, SignedText};
-use crate::error::{Reason, Refusal};
+use crate::error::{Fault, Reason, Refusal};
 use crate::flow::authorize::{AwaitLogin, AwaitRequestObject};
 
 impl<C, S> AuthorizationServerBuilder<C, S> {
@@ -23,12 +23,13 @@ impl AuthorizationServer {
         flow.with_claims(claims, &self.precise_facts())
     }
 
-    /// The claims of a request object. Fetching keys has a separate deadline.
+    /// The claims of a request object.
     pub(super) async fn client_claims(
         &self,
         signed: &SignedText<'_>,
     ) -> Result<Result<Map<String, Value>, ClaimsMissing>, Refusal> {
         let signatures = self.inner.client_signatures.as_ref().ok_or(Reason::NotConfigured)?;
-        Ok(signatures.verify(signed, self.now()).await)
+        let claims = self.in_time_with_keys(signatures.verify(signed, self.now())).await;
+        Ok(claims.ok_or(Fault::Deadline)?)
     }
 }

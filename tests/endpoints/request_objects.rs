@@ -1,11 +1,14 @@
 //! Signed request objects by value: RFC 9101.
 
-use grantor::client::RequestObjects;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use grantor::client::{ClaimsMissing, ClientSignatures, RequestObjects, SignedText};
 use grantor::error::AssertionFlaw as Flaw;
 use grantor::issuance::Fields;
 use grantor::jose::{Algorithm, SigningKey};
-use grantor::{Reason, Resource};
-use serde_json::{Value, json};
+use grantor::{Policy, Reason, Resource, async_trait};
+use serde_json::{Map, Value, json};
 
 use crate::support::asserting::{KEYS_AT, claims, set_of};
 use crate::support::guarded::forged;
@@ -379,4 +382,41 @@ async fn keys_that_cannot_be_had_are_no_verdict_on_an_object() {
     signing.server.remote.publish(&set_of(&signing.server.key));
     signing.server.fixture.after(60);
     assert!(signing.visit(&[("client_id", "far"), ("request", &object)]).await.is_ok());
+}
+
+/// Never answers.
+struct Hanging;
+
+#[async_trait]
+impl ClientSignatures for Hanging {
+    async fn verify(
+        &self,
+        _: &SignedText<'_>,
+        _: DateTime<Utc>,
+    ) -> Result<Map<String, Value>, ClaimsMissing> {
+        std::future::pending().await
+    }
+
+    fn algorithms(&self) -> Vec<&'static str> {
+        vec!["ES256"]
+    }
+
+    fn fetches(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_check_of_a_signature_that_hangs_is_503() {
+    let mut policy = Policy::default();
+    policy.store_deadline = Duration::from_millis(20);
+    let signing = Signing::with(|builder| {
+        let builder = builder.request_objects(RequestObjects::accepted());
+        builder.client_signatures(Hanging).policy(policy)
+    });
+    let (assertion, object) = (signing.server.assertion(json!({})), signing.object(json!({})));
+    let (answer, page) = tokio::join!(signing.server.asks(&assertion), signing.refusal(&object));
+    assert_eq!(answer.error(), (503, "temporarily_unavailable".to_owned()));
+    assert_eq!(answer.0.header("retry-after"), Some("1"));
+    assert_eq!(page, ("temporarily_unavailable".to_owned(), Reason::StoreUnavailable));
 }

@@ -12,6 +12,7 @@ pub trait SlowHash: Send + Sync + fmt::Debug {
     /// Whether `presented` is the secret of this PHC string; `None` if too many are being checked already.
     ///
     /// `presented` is untrusted, `phc` comes from your registry. A wrong `true` lets anyone impersonate this
-    /// client.
+    /// client. After [`Policy::store_deadline`](crate::Policy::store_deadline) the response is 503, and the
+    /// future is dropped.
     async fn verify(&self, phc: &str, presented: &SecretText) -> Option<bool>;
 }

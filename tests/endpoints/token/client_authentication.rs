@@ -380,6 +380,20 @@ async fn a_slow_check_does_not_hold_up_others() {
     assert_eq!(slow.await.unwrap(), 200);
 }
 
+#[tokio::test]
+async fn a_slow_check_that_hangs_is_503() {
+    let mut policy = Policy::default();
+    policy.store_deadline = Duration::from_millis(20);
+    let client = robot("slow").secret_phc("$held$").build().unwrap();
+    let fixture = Fixture::with(|builder| {
+        builder.clients(MemoryRegistry::new([client])).slow_hash(Held::default()).policy(policy)
+    });
+    let answer = with_header(&fixture, &basic("slow", "right")).await;
+    assert_eq!(answer.error(), (503, "temporarily_unavailable".to_owned()));
+    assert_eq!(answer.0.header("retry-after"), Some("1"));
+    assert_eq!(fixture.log.last_reason(), Some(Reason::StoreUnavailable));
+}
+
 async fn guess(fixture: &Fixture, peer: &str, secret: &str) -> u16 {
     let peer: IpAddr = peer.parse().unwrap();
     let request = Request::post_form(encode(&ROBOT)).header("authorization", basic("robot", secret));

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use grantor::client::{CertificateSubjectError, ClientError, X509Certificates};
+use chrono::{DateTime, Utc};
+use grantor::client::{
+    CertificateSubjectError, ClientCertificates, ClientError, ShownCertificate, X509Certificates,
+};
 use grantor::error::CertificateFlaw as Flaw;
 use grantor::http::Certificate;
 use grantor::server::{AuthorizationServerBuilder, ConfigError};
 use grantor::{
     AuthMethod, AuthorizationServer, Client, ClientBuilder, ClientMetadata, GrantType, MemoryRegistry,
-    MemoryStore, Reason, Registration, Request,
+    MemoryStore, Policy, Reason, Registration, Request, async_trait,
 };
 use rcgen::string::TeletexString;
 use rcgen::{CertificateParams, DnType, DnValue, SanType};
@@ -493,4 +496,30 @@ async fn a_server_that_reads_no_certificates_takes_none() {
     let answer = Answer(fixture.server.token(&request("pki", &ROBOT, Some(shown))).await);
     assert_eq!(answer.error(), refused());
     assert_eq!(fixture.log.last_reason(), Some(Reason::ClientMethodNotRegistered));
+}
+
+/// Never answers.
+struct Hanging;
+
+#[async_trait]
+impl ClientCertificates for Hanging {
+    async fn check(&self, _: &ShownCertificate<'_>, _: DateTime<Utc>) -> Result<(), Flaw> {
+        std::future::pending().await
+    }
+
+    fn fetches(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_check_of_a_certificate_that_hangs_is_503() {
+    let mut policy = Policy::default();
+    policy.store_deadline = Duration::from_millis(20);
+    let bench =
+        Bench::configured(|_| Vec::new(), |builder| builder.client_certificates(Hanging).policy(policy));
+    let answer = bench.asks("pki", Some(bench.authority.issue(&named("pki")).verified())).await;
+    assert_eq!(answer.error(), (503, "temporarily_unavailable".to_owned()));
+    assert_eq!(answer.0.header("retry-after"), Some("1"));
+    assert_eq!(bench.reason(), Some(Reason::StoreUnavailable));
 }
