@@ -121,6 +121,9 @@ async fn each_lie_is_caught_under_its_own_clause() {
         (Lie::PurgesTheBorder, C::Purge),
         (Lie::PurgesNothing, C::Purge),
         (Lie::CountsOneMore, C::Purge),
+        (Lie::CountsWithoutEnd, C::Purge),
+        (Lie::ReplacesWithoutExpiry, C::Purge),
+        (Lie::EndsWithoutExpiry, C::Purge),
         (Lie::WritesInTwoSteps, C::Cancellation),
         (Lie::PanicsInRaces, C::InsertRace),
         (Lie::Fails, C::Vacant),
@@ -217,6 +220,9 @@ enum Lie {
     PurgesTheBorder,
     PurgesNothing,
     CountsOneMore,
+    CountsWithoutEnd,
+    ReplacesWithoutExpiry,
+    EndsWithoutExpiry,
     WritesInTwoSteps,
     PanicsInRaces,
     Fails,
@@ -232,6 +238,7 @@ struct Liar {
     lie: Lie,
     rows: Mutex<BTreeMap<GrantId, Record>>,
     first: Mutex<BTreeMap<GrantId, Record>>,
+    expires: Mutex<BTreeMap<GrantId, DateTime<Utc>>>,
     seen: Mutex<BTreeMap<ReplayKey, DateTime<Utc>>>,
 }
 
@@ -338,6 +345,9 @@ impl TokenStore for Liar {
             None => self.lie == Lie::ForgetsInserts,
             Some(_) => self.lie == Lie::ForgetsReplacements,
         };
+        if write.reindexes() || self.lie != Lie::ReplacesWithoutExpiry {
+            self.expires.lock().unwrap().insert(id, write.next().index().expires);
+        }
         if !forgets {
             rows.extend(self.stored(write).map(|record| (id, record)));
             self.first.lock().unwrap().entry(id).or_insert_with(|| write.next().clone());
@@ -361,6 +371,9 @@ impl TokenStore for Liar {
             (_, Some(_)) => Some(tombstone.record(before)),
         };
         self.rows().extend(ended.map(|record| (id, record)));
+        if self.lie != Lie::EndsWithoutExpiry {
+            self.expires.lock().unwrap().insert(id, tombstone.index().expires);
+        }
         Ok(tombstone.committed())
     }
 
@@ -418,7 +431,11 @@ impl TokenStore for Liar {
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
         let mut gone = 0;
         self.rows().retain(|_, record| {
-            let expires = record.grant().expires();
+            let column = self.expires.lock().unwrap().get(&record.grant().id()).copied();
+            let expires = match self.lie {
+                Lie::ReplacesWithoutExpiry | Lie::EndsWithoutExpiry => column.unwrap(),
+                _ => record.grant().expires(),
+            };
             let over = match self.lie {
                 Lie::PurgesTheLiving => true,
                 Lie::PurgesTheBorder => expires <= before,
@@ -429,7 +446,12 @@ impl TokenStore for Liar {
             gone += u64::from(goes);
             !goes
         });
-        Ok(gone + u64::from(self.lie == Lie::CountsOneMore && gone > 0))
+        let more = match self.lie {
+            Lie::CountsWithoutEnd => true,
+            Lie::CountsOneMore => gone > 0,
+            _ => false,
+        };
+        Ok(gone + u64::from(more))
     }
 
     fn try_load(&self, id: GrantId) -> Option<Option<Record>> {

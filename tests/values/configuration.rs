@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
-use grantor::client::{ClientError, FileRegistryError, RegistryError};
+use grantor::client::{ClientError, ClientListing, ClientPage, FileRegistryError, RegistryError};
 use grantor::server::ConfigError;
-use grantor::store::contract::Suite;
+use grantor::store::contract::{Clause, Suite};
 use grantor::{
-    ApplicationType, AuthMethod, AuthorizationServer, Client, ClientMetadata, ClientRegistry, FileRegistry,
-    GrantType, HostError, MemoryRegistry, Policy, Registrar, Request, ResponseType,
+    ApplicationType, AuthMethod, AuthorizationServer, BackendError, Client, ClientId, ClientMetadata,
+    ClientRegistry, FileRegistry, GrantType, HostError, MemoryRegistry, Policy, Registrar, Replacement,
+    Request, ResponseType, async_trait,
 };
 
 use crate::support::folder::Folder;
@@ -183,6 +184,59 @@ async fn registries_keep_their_contract() {
     let registry = FileRegistry::open(folder.file("clients.json")).unwrap();
     Suite::new(registry).tasks(4).rounds(2).check_registrar().await.unwrap();
     assert_eq!(std::fs::read_to_string(folder.file("clients.json")).unwrap(), "[]");
+}
+
+/// What a careless registry does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Slip {
+    KeepsTheOwner,
+    TrimsIds,
+}
+
+/// A registry that keeps its contract but for one slip.
+struct Careless(MemoryRegistry, Slip);
+
+#[async_trait]
+impl ClientRegistry for Careless {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError> {
+        match self.1 {
+            Slip::TrimsIds => self.0.client(&ClientId::new(id.as_str().trim())).await,
+            Slip::KeepsTheOwner => self.0.client(id).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Registrar for Careless {
+    async fn insert(&self, client: Client) -> Result<(), RegistryError> {
+        self.0.insert(client).await
+    }
+
+    async fn replace(&self, change: Replacement) -> Result<(), RegistryError> {
+        self.0.replace(change).await
+    }
+
+    async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
+        self.0.remove(id).await
+    }
+
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
+        // Where the column of the owner is never changed, no replaced client is found by its new owner.
+        let mut listing = self.0.clients(page).await?;
+        if self.1 == Slip::KeepsTheOwner && page.owner.is_some() {
+            listing.clients.retain(|client| client.revision() == 0);
+        }
+        Ok(listing)
+    }
+}
+
+#[tokio::test]
+async fn careless_registries_are_caught() {
+    for (slip, clause) in [(Slip::KeepsTheOwner, Clause::ReplaceClient), (Slip::TrimsIds, Clause::Register)] {
+        let suite = Suite::new(Careless(MemoryRegistry::default(), slip)).tasks(4).rounds(2);
+        let violations = suite.check_registrar().await.unwrap_err();
+        assert_eq!(violations.clauses(), [clause], "{slip:?}: {violations}");
+    }
 }
 
 #[tokio::test]

@@ -184,6 +184,17 @@ impl Fixture {
 
     /// The verdict on a code.
     pub(super) fn redeem(&self, grant: Grant, code: &Secret, client: &Arc<Client>) -> Verdict {
+        self.redeem_at(grant, code, client, self.now)
+    }
+
+    /// Like [`redeem`](Self::redeem), at this time.
+    pub(super) fn redeem_at(
+        &self,
+        grant: Grant,
+        code: &Secret,
+        client: &Arc<Client>,
+        now: DateTime<Utc>,
+    ) -> Verdict {
         let verifier = CodeVerifier::parse(VERIFIER).ok();
         let gate = self.gate(client, GrantType::AuthorizationCode, &self.silent);
         let presented = CodeRedemption {
@@ -194,7 +205,7 @@ impl Fixture {
             gate: &gate,
             unanswered: false,
         };
-        grant.redeem_code(presented, self.fresh_secrets(), self.now, &self.rules.policy)
+        grant.redeem_code(presented, self.fresh_secrets(), now, &self.rules.policy)
     }
 
     /// A grant that waits for its user, with a random user code.

@@ -3,8 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Contract;
+use super::fixture::issued;
 use super::report::{Clause, Stop};
-use crate::store::{Record, Write};
+use crate::grant::SessionId;
+use crate::openid::Session;
+use crate::store::{Record, Tombstone, Write};
 
 /// A year in which no other record has expired.
 const LONG_AGO: i64 = 1971;
@@ -65,7 +68,44 @@ pub(super) async fn purge(contract: &Contract) -> Result<(), Stop> {
         contract.expect_record(clause, "a purged id to be vacant again", &again).await?;
     }
     contract.store.purge(before + TimeDelta::seconds(1), LIMIT).await?;
+    for ends in [false, true] {
+        expires_as_the_last_write_says(contract, long_ago + TimeDelta::days(1), ends).await?;
+    }
     Ok(())
+}
+
+/// A redemption and the end of a grant can move its expiry, although no other column changes.
+async fn expires_as_the_last_write_says(
+    contract: &Contract,
+    then: DateTime<Utc>,
+    ends: bool,
+) -> Result<(), Stop> {
+    let (clause, fixture, pair) = (Clause::Purge, &contract.fixture, contract.fixture.pair());
+    // The code expires after an hour. Once it is redeemed, a logout has to find the grant for longer.
+    let kept_until = then + TimeDelta::hours(5);
+    let session = Session { id: SessionId::new(&fixture.text("kept")), kept_until: Some(kept_until) };
+    let (grant, code) = fixture.offered_in(&pair, then, session)?;
+    let offered = contract.write(Write::insert(grant, then)).await?;
+    let (id, grant) = (offered.grant().id(), offered.grant().clone());
+    if ends {
+        contract.end(&Tombstone::of(grant, then)).await?;
+    } else {
+        let (live, _) = issued(fixture.redeem_at(grant, &code, &pair.client, then))?;
+        // By the real clock the grant has expired, and a store may have removed it.
+        if !contract.commit(&Write::replace(offered.version(), live, then)).await? {
+            return Ok(());
+        }
+    }
+    let there = contract.load(id).await?.is_some();
+    contract.store.purge(then + TimeDelta::hours(3), 1000).await?;
+    let left = contract.load(id).await?.is_some();
+    let expected = match ends {
+        true => "what an end keeps for longer to stay",
+        false => "what a replacement keeps for longer to stay",
+    };
+    contract.expect(clause, left == there, expected, || "nothing".to_owned());
+    contract.store.purge(kept_until + TimeDelta::seconds(1), 1000).await?;
+    contract.expect_stored(clause, "it to go in the end", id, None).await
 }
 
 impl Contract {

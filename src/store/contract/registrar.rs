@@ -44,8 +44,10 @@ async fn register(clients: &Clients) -> Result<(), Stop> {
         let right = matches!(again, Err(RegistryError::Exists));
         clients.expect(clause, right, "an id that is taken to be refused", || shown(&again));
         clients.expect_found(clause, client.id(), Some(&client)).await?;
-        // Ids are case-sensitive, and are never patterns.
-        for near in [client.id().as_str().to_uppercase(), client.id().as_str().replace('c', "_")] {
+        // Ids are case-sensitive, are never patterns, and keep their spaces.
+        let id = client.id().as_str();
+        let near = [id.to_uppercase(), id.replace('c', "_"), format!("{id} "), format!(" {id}")];
+        for near in near {
             clients.expect_found(clause, &ClientId::new(near), None).await?;
         }
         for never in ["\0", "%", ""] {
@@ -58,9 +60,9 @@ async fn register(clients: &Clients) -> Result<(), Stop> {
 
 async fn replace(clients: &Clients) -> Result<(), Stop> {
     let clause = Clause::ReplaceClient;
-    let client = clients.named("first");
-    let owner = Some("another".to_owned());
-    let change = Replacement::of(&client, Client { owner, ..clients.named("second") });
+    let [before, after] = ["owner", "another"].map(|owner| clients.fixture.text(owner));
+    let client = Client { owner: Some(before.clone()), ..clients.named("first") };
+    let change = Replacement::of(&client, Client { owner: Some(after.clone()), ..clients.named("second") });
     let late = Replacement::of(&client, clients.named("third"));
     let next = change.client().clone();
     let missing = clients.store.replace(change.clone()).await;
@@ -70,6 +72,12 @@ async fn replace(clients: &Clients) -> Result<(), Stop> {
     clients.expect_done(clause, clients.store.insert(client.clone()).await)?;
     clients.expect_done(clause, clients.store.replace(change).await)?;
     clients.expect_found(clause, client.id(), Some(&next)).await?;
+    for (owner, count) in [(&before, 0), (&after, 1)] {
+        let owned = clients.ids(ClientPage::first(9).owned_by(owner)).await?;
+        clients.expect(clause, owned.len() == count, "the client among those of its new owner only", || {
+            format!("{} clients of {owner:?}", owned.len())
+        });
+    }
 
     let changed = clients.store.replace(late).await;
     let right = matches!(changed, Err(RegistryError::Changed));
