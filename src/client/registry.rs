@@ -85,7 +85,7 @@ pub trait Registrar: ClientRegistry {
     /// [`revoke_client`](crate::AuthorizationServer::revoke_client).
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError>;
     /// The clients in the order of their ids, a page at a time, for the host's own pages. A client that
-    /// exists from the first page to the last is on one of them.
+    /// exists from the first page to the last is on one of them. A listing that does not advance is an error.
     async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError>;
 }
 

@@ -10,7 +10,7 @@ use crate::error::{Fault, Refusal};
 use crate::flow::{AwaitRedirectSignature, ErrorAnswer, Finished, OpenedRedirect, Redirect};
 use crate::grant::Subject;
 use crate::http::Response;
-use crate::store::{Filter, Page};
+use crate::store::Filter;
 
 impl AuthorizationServer {
     /// Finishes and audits an error response. If the client chose its own redirect URI, only a user who
@@ -73,16 +73,12 @@ impl AuthorizationServer {
     /// the page, which is the safe choice.
     async fn was_approved(&self, subject: &Subject, client: &ClientId) -> bool {
         let filter = Filter::pair(subject.clone(), client.clone());
-        let mut page = Page::first(1);
-        loop {
-            match self.page(&filter, page).await {
-                Ok(listing) if !listing.records.is_empty() => return true,
-                Ok(listing) => match listing.next {
-                    Some(last) => page = page.after(last),
-                    None => return false,
-                },
-                Err(_) => return false,
+        let mut pages = self.pages(&filter, 1);
+        while let Ok(Some(listing)) = pages.next().await {
+            if !listing.records.is_empty() {
+                return true;
             }
         }
+        false
     }
 }

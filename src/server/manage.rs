@@ -3,7 +3,7 @@
 use super::{AuthorizationServer, Cursor, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::client::{Client, ClientBuilder, ClientId, ClientState, Registered};
-use crate::error::{Fault, Reason};
+use crate::error::{BackendError, Fault, Reason};
 use crate::grant::Subject;
 use crate::store::{Damaged, Filter, Listing, Page, Record};
 
@@ -114,25 +114,26 @@ impl AuthorizationServer {
     /// The store failed.
     pub async fn grants_of(&self, subject: &Subject) -> Result<Vec<Record>, HostError> {
         let filter = Filter::subject(subject.clone());
-        let mut page = Page::first(SLICE);
-        let mut live = Vec::new();
-        loop {
-            let listing = self.page(&filter, page).await?;
+        let (mut pages, mut live) = (self.pages(&filter, SLICE), Vec::new());
+        while let Some(listing) = pages.next().await? {
             let now = self.now();
             live.extend(listing.records.into_iter().filter(|r| r.grant().is_redeemed(now)));
-            match listing.next {
-                Some(last) => page = page.after(last),
-                None => return Ok(live),
-            }
         }
+        Ok(live)
     }
 
-    /// A page of the store. A record that cannot be read is an audit event, and does not hide the others.
+    /// A page of the store. A record that cannot be read is an audit event, and does not hide the others. A
+    /// store that returns to an earlier page would never come to an end.
     pub(super) async fn page(&self, filter: &Filter, page: Page) -> Result<Listing, Fault> {
         let listing = self
             .call(HostCall::ListGrants, self.inner.store.list(filter, page))
             .await
             .ok_or(Fault::Deadline)??;
+        if let (Some(after), Some(next)) = (page.after, listing.next)
+            && next <= after
+        {
+            return Err(BackendError::permanent("the listing of grants does not advance").into());
+        }
         for Damaged { id, client, subject, .. } in &listing.damaged {
             let about = EventSubject { subject: Some(subject), ..EventSubject::client(client).grant(*id) };
             self.audit(EventKind::Failed(Reason::StoreBroken), Endpoint::Host, about);

@@ -30,6 +30,7 @@ mod manage;
 mod mutual_tls;
 #[cfg(feature = "openid")]
 mod openid;
+mod pages;
 mod process;
 mod profile;
 mod protect;

@@ -8,7 +8,7 @@ use crate::base::Scope;
 use crate::error::Fault;
 use crate::flow::authorize::{AwaitConsent, Remembered};
 use crate::http::Response;
-use crate::store::{Filter, Page, Record};
+use crate::store::{Filter, Record};
 
 /// The outcome of a consent without a page.
 #[derive(Debug)]
@@ -127,18 +127,17 @@ impl AuthorizationServer {
     /// not be found any more. So a new one is not kept for the logout if another one of its session is.
     async fn remembers(&self, state: &mut AwaitConsent) -> Result<Remembered, Fault> {
         let filter = Filter::pair(state.subject().clone(), state.client().id().clone());
-        let (mut page, mut best) = (Page::first(SLICE), Remembered::No);
+        let (mut pages, mut best) = (self.pages(&filter, SLICE), Remembered::No);
         let mut is_to_keep = state.is_kept_for_logout();
         for _ in 0..PAGES {
-            let listing = self.page(&filter, page).await?;
+            let Some(listing) = pages.next().await? else { break };
             let now = self.now();
             for grant in listing.records.iter().map(Record::grant) {
                 best = best.max(state.remembered_in(grant, now));
                 is_to_keep &= !state.is_kept_by(grant, now);
             }
-            match listing.next {
-                Some(last) if best != Remembered::Yes || is_to_keep => page = page.after(last),
-                Some(_) | None => break,
+            if best == Remembered::Yes && !is_to_keep {
+                break;
             }
         }
         if !is_to_keep {

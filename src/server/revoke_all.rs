@@ -70,17 +70,11 @@ impl AuthorizationServer {
     /// # Errors
     /// The store failed midway.
     pub async fn revoke_all(&self, filter: &Filter) -> Result<u64, HostError> {
-        let mut page = Page::first(SLICE);
-        let mut ended = 0;
-        loop {
-            let listing = self.page(filter, page).await?;
-            let next = listing.next;
+        let (mut pages, mut ended) = (self.pages(filter, SLICE), 0);
+        while let Some(listing) = pages.next().await? {
             ended += self.end_all(listing).await?;
-            match next {
-                Some(last) => page = page.after(last),
-                None => return Ok(ended),
-            }
         }
+        Ok(ended)
     }
 
     async fn end_all(&self, listing: Listing) -> Result<u64, Fault> {

@@ -6,8 +6,8 @@ use super::manage::SLICE;
 use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::client::{Client, ClientPage, ClientState};
-use crate::error::{Fault, Reason};
-use crate::store::{Filter, Page};
+use crate::error::{BackendError, Fault, Reason};
+use crate::store::Filter;
 
 impl AuthorizationServer {
     /// Removes clients whose deletion was interrupted, and self-registered clients that have expired or are
@@ -36,6 +36,9 @@ impl AuthorizationServer {
                 }
             }
             match listing.next {
+                Some(last) if page.after.as_ref().is_some_and(|after| last <= *after) => {
+                    return Err(BackendError::permanent("the listing of clients does not advance").into());
+                }
                 Some(last) => page = page.after(last),
                 None => {
                     self.audit_swept(EventKind::ClientsSwept, gone);
@@ -67,14 +70,12 @@ impl AuthorizationServer {
     /// Whether there is a grant of this client, ended or not. An empty page is not necessarily the last one.
     async fn has_grants(&self, client: &Client) -> Result<bool, Fault> {
         let filter = Filter::client(client.id().clone());
-        let mut page = Page::first(1);
-        loop {
-            let listing = self.page(&filter, page).await?;
-            match listing.next {
-                _ if !listing.is_empty() => return Ok(true),
-                Some(last) => page = page.after(last),
-                None => return Ok(false),
+        let mut pages = self.pages(&filter, 1);
+        while let Some(listing) = pages.next().await? {
+            if !listing.is_empty() {
+                return Ok(true);
             }
         }
+        Ok(false)
     }
 }

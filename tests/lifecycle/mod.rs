@@ -1,5 +1,6 @@
 //! The life of a grant: races, lost answers, faults, and a model that it has to agree with.
 
+mod careless_stores;
 mod damaged_records;
 mod device_races;
 mod ending;

@@ -12,7 +12,7 @@ use crate::documents::Requester;
 use crate::error::{BackendError, Fault, Reason};
 use crate::grant::{Grant, GrantId, SessionId, Subject};
 use crate::openid::{LogoutNotice, SessionRules};
-use crate::store::{Filter, Listing, Page, Record, Tombstone, Write};
+use crate::store::{Filter, Listing, Record, Tombstone, Write};
 
 /// The outcome of ending a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,17 +89,12 @@ impl AuthorizationServer {
 
     /// Ends the grants that the filter finds and that began in a session.
     async fn end_pages(&self, filter: &Filter, ending: &mut Ending) -> Result<(), Fault> {
-        let mut page = Page::first(SLICE);
-        loop {
-            let mut listing = self.page(filter, page).await?;
-            let next = listing.next;
+        let mut pages = self.pages(filter, SLICE);
+        while let Some(mut listing) = pages.next().await? {
             listing.records.retain(|record| record.grant().session().is_some());
             self.end_page(listing, ending).await?;
-            match next {
-                Some(last) => page = page.after(last),
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     pub(in crate::server) fn sessions(&self) -> Option<&SessionRules> {
