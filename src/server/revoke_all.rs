@@ -4,7 +4,7 @@ use super::manage::SLICE;
 use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::client::ClientId;
-use crate::error::Fault;
+use crate::error::{BackendError, Fault};
 use crate::grant::{Grant, GrantId, Subject};
 use crate::store::{Committed, Damaged, Filter, Listing, Page, Tombstone};
 
@@ -33,7 +33,8 @@ impl AuthorizationServer {
 
     /// Every end of a grant is written here, unconditionally, so no concurrent write can win over it.
     pub(super) async fn end(&self, tombstone: &Tombstone) -> Result<Committed, Fault> {
-        Ok(self.call(HostCall::EndGrants, self.inner.store.end(tombstone)).await.ok_or(Fault::Deadline)??)
+        let end = self.call(HostCall::EndGrants, self.inner.store.end(tombstone));
+        Ok(proven(tombstone, end.await.ok_or(Fault::Deadline)?)?)
     }
 
     /// The columns of this grant's record, if its body cannot be read.
@@ -96,9 +97,11 @@ impl AuthorizationServer {
             .call(HostCall::EndGrants, self.inner.store.end_all(tombstones))
             .await
             .ok_or(Fault::Deadline)?;
+        let mut outcomes = outcomes.into_iter();
         let (mut count, mut failed) = (0, None);
-        for (at, (tombstone, outcome)) in tombstones.iter().zip(outcomes).enumerate() {
-            match outcome {
+        for (at, tombstone) in tombstones.iter().enumerate() {
+            let missing = || Err(BackendError::permanent("the store did not say whether a grant has ended"));
+            match proven(tombstone, outcomes.next().unwrap_or_else(missing)) {
                 Ok(_) if at < open => {
                     self.audit_end(tombstone.grant());
                     count += 1;
@@ -112,5 +115,17 @@ impl AuthorizationServer {
 
     fn audit_end(&self, grant: &Grant) {
         self.audit(EventKind::Revoked, Endpoint::Host, EventSubject::of(grant));
+    }
+}
+
+/// The proof, if it is of this end.
+fn proven(
+    tombstone: &Tombstone,
+    outcome: Result<Committed, BackendError>,
+) -> Result<Committed, BackendError> {
+    let proof = outcome?;
+    match tombstone.is_proven_by(&proof) {
+        true => Ok(proof),
+        false => Err(BackendError::permanent("the store confirmed the end of another grant")),
     }
 }

@@ -8,7 +8,7 @@ use super::manage::SLICE;
 use super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind, HostCall};
 use crate::base::system::{Delay, stopwatch};
-use crate::error::Fault;
+use crate::error::{BackendError, Fault};
 use crate::store::{Filter, Listing, Page, Write};
 use crate::trust::times::KEPT_FOR_NODES;
 
@@ -72,6 +72,10 @@ impl AuthorizationServer {
             let begun = stopwatch();
             let purge = self.inner.store.purge(self.now() - KEPT_FOR_NODES, pace.rows);
             let slice = self.call(HostCall::PurgeGrants, purge).await.ok_or(Fault::Deadline)??;
+            if slice > u64::from(pace.rows) {
+                let broken = "the store says that it removed more records than the limit";
+                return Err(BackendError::permanent(broken).into());
+            }
             gone += slice;
             if slice < u64::from(pace.rows) {
                 return Ok(gone);
@@ -91,7 +95,7 @@ impl AuthorizationServer {
             if let Err(error) = self.sweep().await {
                 self.audit_failure(&error);
             }
-            if self.inner.registration.is_some() && since_clients >= CLIENTS_EVERY {
+            if self.inner.registrar.is_some() && since_clients >= CLIENTS_EVERY {
                 since_clients = Duration::ZERO;
                 if let Err(error) = self.sweep_clients().await {
                     self.audit_failure(&error);

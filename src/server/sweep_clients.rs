@@ -18,11 +18,18 @@ impl AuthorizationServer {
     /// it again. An unreadable client stays, and is audited.
     ///
     /// # Errors
-    /// The registry or the store failed; what was removed stays removed.
+    /// The registry or the store failed; what was removed stays removed. A client that cannot be removed is
+    /// audited, and does not keep the others.
     pub async fn sweep_clients(&self) -> Result<u64, HostError> {
-        let registrar = self.inner.registrar.as_ref().ok_or(HostError::NoRegistrar)?;
-        let mut page = ClientPage::first(SLICE);
         let mut gone = 0;
+        let swept = self.sweep_all_clients(&mut gone).await;
+        self.audit_swept(EventKind::ClientsSwept, gone);
+        swept.map(|()| gone)
+    }
+
+    async fn sweep_all_clients(&self, gone: &mut u64) -> Result<(), HostError> {
+        let registrar = self.registrar()?;
+        let (mut page, mut failed) = (ClientPage::first(SLICE), None);
         loop {
             let listing = self.call(HostCall::ListClients, registrar.clients(&page)).await;
             let listing = listing.ok_or(HostError::Deadline)??;
@@ -30,9 +37,14 @@ impl AuthorizationServer {
                 self.audit(EventKind::Failed(Reason::StoreBroken), Endpoint::Host, EventSubject::client(id));
             }
             for client in &listing.clients {
-                if self.is_over(client).await? {
-                    self.end_client(client.id(), Endpoint::Host).await?;
-                    gone += 1;
+                match self.sweep_client(client).await {
+                    Ok(is_gone) => *gone += u64::from(is_gone),
+                    Err(error) if is_of_one_client(&error) => {
+                        let about = EventSubject::client(client.id()).cause(Some(&error));
+                        self.audit(EventKind::Failed(error.reason()), Endpoint::Host, about);
+                        failed = Some(error);
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             match listing.next {
@@ -40,12 +52,18 @@ impl AuthorizationServer {
                     return Err(BackendError::permanent("the listing of clients does not advance").into());
                 }
                 Some(last) => page = page.after(last),
-                None => {
-                    self.audit_swept(EventKind::ClientsSwept, gone);
-                    return Ok(gone);
-                }
+                None => return failed.map_or(Ok(()), Err),
             }
         }
+    }
+
+    /// Removes a client that is over; `false` if it stays.
+    async fn sweep_client(&self, client: &Client) -> Result<bool, HostError> {
+        let is_over = self.is_over(client).await?;
+        if is_over {
+            self.end_client(client.id(), Endpoint::Host).await?;
+        }
+        Ok(is_over)
     }
 
     async fn is_over(&self, client: &Client) -> Result<bool, HostError> {
@@ -77,5 +95,14 @@ impl AuthorizationServer {
             }
         }
         Ok(false)
+    }
+}
+
+/// Whether other clients can be removed nevertheless.
+fn is_of_one_client(error: &HostError) -> bool {
+    match error {
+        HostError::Backend(error) => error.is_permanent(),
+        HostError::Contended => true,
+        _ => false,
     }
 }

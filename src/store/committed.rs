@@ -49,6 +49,11 @@ impl Tombstone {
         WriteName { grant: self.id(), version: None }
     }
 
+    /// Whether the proof is of this end.
+    pub(crate) fn is_proven_by(&self, proof: &Committed) -> bool {
+        self.name() == proof.0
+    }
+
     /// Asserts that the grant has ended, or does not exist. Only stores call it.
     pub fn committed(&self) -> Committed {
         Committed(self.name())

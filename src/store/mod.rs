@@ -83,7 +83,7 @@ pub trait TokenStore: Send + Sync {
     async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError>;
 
     /// Ends several grants, for example all of a user: the outcome of each, in order. If one fails, the
-    /// others still end.
+    /// others still end. A missing outcome counts as a failure.
     ///
     /// By default they end one after the other; override this if the store can do it with one round trip or
     /// one flush.

@@ -2,6 +2,7 @@
 //! success.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use grantor::client::{ClientListing, ClientPage, RegistryError};
@@ -9,8 +10,8 @@ use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
 use grantor::{
-    BackendError, Client, ClientId, ClientRegistry, GrantId, HostError, MemoryRegistry, MemoryStore,
-    Registrar, Replacement, Subject, TokenStore, async_trait,
+    BackendError, Client, ClientId, ClientRegistry, ClientState, EventKind, GrantId, HostError,
+    MemoryRegistry, MemoryStore, Reason, Registrar, Replacement, Subject, TokenStore, async_trait,
 };
 
 use crate::support::{Fixture, clients};
@@ -20,9 +21,27 @@ use crate::support::{Fixture, clients};
 enum Slip {
     /// Every page is the first one.
     ListsTheFirstPage,
+    /// Ends all, and says so of the first only.
+    SaysTooLittle,
+    /// Confirms the end of another grant.
+    ConfirmsAnother,
+    /// Says that a purge removed more than there can be.
+    CountsTooMany,
+    /// One client cannot be removed.
+    KeepsOneClient,
 }
 
 struct Careless<T>(T, Slip);
+
+impl Careless<Arc<MemoryStore>> {
+    /// The end of a grant that nobody asked for.
+    fn another() -> Tombstone {
+        let body = r#"{"v":1,"client":"c","subject":{"user":"u"},"created":0,"ends":1,
+            "stage":{"ended":{"at":0,"until":0}}}"#;
+        let record = Record::decode(GrantId::new([7; 16]), 0, body).unwrap();
+        Tombstone::of(record.into_grant(), DateTime::UNIX_EPOCH)
+    }
+}
 
 #[async_trait]
 impl TokenStore for Careless<Arc<MemoryStore>> {
@@ -35,7 +54,20 @@ impl TokenStore for Careless<Arc<MemoryStore>> {
     }
 
     async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
-        self.0.end(tombstone).await
+        match self.1 {
+            Slip::ConfirmsAnother => Ok(Self::another().committed()),
+            _ => self.0.end(tombstone).await,
+        }
+    }
+
+    async fn end_all(&self, tombstones: &[Tombstone]) -> Vec<Result<Committed, BackendError>> {
+        let mut outcomes = self.0.end_all(tombstones).await;
+        match self.1 {
+            Slip::SaysTooLittle => outcomes.truncate(1),
+            Slip::ConfirmsAnother => outcomes[0] = Ok(Self::another().committed()),
+            _ => {}
+        }
+        outcomes
     }
 
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
@@ -43,16 +75,19 @@ impl TokenStore for Careless<Arc<MemoryStore>> {
     }
 
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
-        let mut listing = self.0.list(filter, Page::first(1)).await?;
         if self.1 != Slip::ListsTheFirstPage {
             return self.0.list(filter, page).await;
         }
+        let mut listing = self.0.list(filter, Page::first(1)).await?;
         listing.next = listing.records.last().map(|record| record.grant().id());
         Ok(listing)
     }
 
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
-        self.0.purge(before, limit).await
+        match self.1 {
+            Slip::CountsTooMany => Ok(u64::MAX),
+            _ => self.0.purge(before, limit).await,
+        }
     }
 }
 
@@ -74,11 +109,19 @@ impl Registrar for Careless<MemoryRegistry> {
     }
 
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError> {
-        self.0.remove(id).await
+        match self.1 {
+            Slip::KeepsOneClient if id.as_str() == "pub" => {
+                Err(BackendError::permanent("it is referred to").into())
+            }
+            _ => self.0.remove(id).await,
+        }
     }
 
-    async fn clients(&self, _: &ClientPage) -> Result<ClientListing, BackendError> {
-        self.0.clients(&ClientPage::first(1)).await
+    async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError> {
+        match self.1 {
+            Slip::ListsTheFirstPage => self.0.clients(&ClientPage::first(1)).await,
+            _ => self.0.clients(page).await,
+        }
     }
 }
 
@@ -110,4 +153,56 @@ async fn a_listing_that_does_not_advance_is_an_error_and_no_endless_loop() {
     is_broken(server.applications_of(&alice).await);
     is_broken(server.sweep().await);
     is_broken(server.sweep_clients().await);
+}
+
+#[tokio::test]
+async fn an_end_that_the_store_does_not_confirm_is_an_error() {
+    for slip in [Slip::SaysTooLittle, Slip::ConfirmsAnother] {
+        let fixture = on(slip);
+        for _ in 0..3 {
+            fixture.tokens("conf", "read").await;
+        }
+        let alice = Subject::user("alice");
+        is_broken(fixture.server.revoke_subject(&alice).await);
+        let ended = fixture.log.whats().into_iter().filter(|what| *what == EventKind::Revoked).count();
+        assert_eq!(ended, if slip == Slip::SaysTooLittle { 1 } else { 2 }, "those that were confirmed");
+    }
+    let fixture = on(Slip::ConfirmsAnother);
+    fixture.tokens("conf", "read").await;
+    let grants = fixture.server.grants(&Filter::default(), None, 1).await.unwrap();
+    is_broken(fixture.server.revoke_grant(grants.records[0].grant().id()).await);
+}
+
+#[tokio::test]
+async fn a_purge_that_removes_more_than_it_may_is_an_error() {
+    is_broken(on(Slip::CountsTooMany).server.sweep().await);
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_removed_keeps_no_other() {
+    let ending = clients().into_iter().map(|client| client.in_state(ClientState::Ending));
+    let registry = Arc::new(Careless(MemoryRegistry::new(ending), Slip::KeepsOneClient));
+    let fixture = Fixture::with(|builder| builder.clients(registry.clone()).registrar(registry.clone()));
+    is_broken(fixture.server.sweep_clients().await);
+    let left = registry.0.all();
+    assert_eq!(left.iter().map(|client| client.id().as_str()).collect::<Vec<_>>(), ["pub"]);
+    let whats = fixture.log.whats();
+    assert!(whats.contains(&EventKind::Failed(Reason::StoreBroken)));
+    assert!(whats.contains(&EventKind::ClientsSwept(clients().len() as u64 - 1)));
+}
+
+#[tokio::test]
+async fn a_deletion_that_broke_off_is_finished_without_registration_over_http() {
+    let ending = Client::clone(&clients()[0]).in_state(ClientState::Ending);
+    let registry = Arc::new(MemoryRegistry::new([ending]));
+    let fixture = Fixture::with(|builder| builder.clients(registry.clone()).registrar(registry.clone()));
+    let sweeping = tokio::spawn(fixture.server.clone().keep_sweeping(Duration::from_secs(60)));
+    for _ in 0..1000 {
+        if registry.all().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(registry.all().is_empty());
+    sweeping.abort();
 }

@@ -209,7 +209,7 @@ fn ft_13_a_number_is_kept_to_its_last_digit_or_refused() {
     }
 }
 
-/// A store in which every other page of a listing is empty and not the last.
+/// A store in which every other page of a listing with a filter is empty and not the last.
 #[derive(Clone, Default)]
 struct Sparse {
     inner: Arc<MemoryStore>,
@@ -231,9 +231,11 @@ impl TokenStore for Sparse {
         self.inner.find_by_user_code(code).await
     }
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
-        if !self.is_empty.fetch_xor(true, Ordering::SeqCst) {
+        if *filter != Filter::default() && !self.is_empty.fetch_xor(true, Ordering::SeqCst) {
             let mut empty = Listing::default();
-            empty.next = page.after.or(Some(GrantId::new([0; 16])));
+            // No grant has the very next id.
+            let after = page.after.map_or(0, |after| u128::from_be_bytes(*after.as_bytes()) + 1);
+            empty.next = Some(GrantId::new(after.to_be_bytes()));
             return Ok(empty);
         }
         self.inner.list(filter, page).await
