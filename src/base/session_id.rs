@@ -32,6 +32,12 @@ impl SessionId {
         Self(bytes)
     }
 
+    /// The session that a store's index has under these bytes, from [`as_bytes`](Self::as_bytes).
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
     /// For a store's index.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; Self::BYTES] {

@@ -40,7 +40,7 @@ use crate::base::{
 use crate::client::ClientId;
 use crate::error::{Reason, Refusal};
 use crate::issuance::{Granted, Issuable, Issuance, Policy};
-use crate::openid::{OFFLINE_ACCESS, OpenId};
+use crate::openid::{OFFLINE_ACCESS, OpenId, Session};
 use access::LiveTokens;
 use origin::{Circumstances, Origin};
 use stage::{Ended, Lifetime as _, Live, Stage};
@@ -183,17 +183,19 @@ impl Grant {
         }
     }
 
-    /// A grant of which nothing is known except that it has ended.
+    /// A grant of which hardly anything is known except that it has ended.
     pub(crate) fn ended(
         id: GrantId,
-        client: ClientId,
-        subject: Subject,
+        parties: Parties,
+        session: Option<SessionId>,
         at: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Self {
+        let session = session.map(|id| Box::new(Session { id, kept_until: None }));
+        let openid = session.map(|session| Box::new(OpenId { session: Some(session), ..OpenId::default() }));
         Self {
             id,
-            origin: Circumstances::of(Parties { client, subject }).into(),
+            origin: Circumstances { openid, ..Circumstances::of(parties) }.into(),
             scope: Scope::empty(),
             targets: ResourceIndicators::default(),
             created: Second::of(at),

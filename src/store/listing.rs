@@ -102,6 +102,8 @@ pub struct Damaged {
     pub client: ClientId,
     /// The subject of the grant; a user with an empty name if the store does not know.
     pub subject: Subject,
+    /// The session in which the grant began; `None` if it began in none, or if the store does not know.
+    pub session: Option<SessionId>,
     /// When the record can be purged.
     pub expires: DateTime<Utc>,
     /// What is wrong with the body, for the host's log.
@@ -118,7 +120,13 @@ impl Damaged {
         expires: DateTime<Utc>,
         why: impl Display,
     ) -> Self {
-        Self { id, client, subject, expires, why: why.to_string() }
+        Self { id, client, subject, session: None, expires, why: why.to_string() }
+    }
+
+    /// Sets the session, from its column. A record without one stays when all sessions of its user end.
+    #[must_use]
+    pub fn in_session(self, session: Option<SessionId>) -> Self {
+        Self { session, ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Damaged, Index, Record};
+use crate::base::Parties;
 use crate::grant::{Grant, GrantId};
 
 /// What remains of a grant that has ended: enough to recognise and refuse the tokens that it issued.
@@ -36,9 +37,10 @@ impl Tombstone {
 
     /// Ends a grant whose body cannot be read. Only the columns beside the body are known.
     pub fn of_damaged(damaged: &Damaged, at: DateTime<Utc>) -> Self {
-        let Damaged { id, client, subject, expires, .. } = damaged;
+        let Damaged { id, client, subject, session, expires, .. } = damaged;
+        let parties = Parties { client: client.clone(), subject: subject.clone() };
         let until = (*expires).max(at);
-        Self { grant: Grant::ended(*id, client.clone(), subject.clone(), at, until), at }
+        Self { grant: Grant::ended(*id, parties, *session, at, until), at }
     }
 
     /// The primary key.

@@ -26,6 +26,7 @@ pub fn change(id: &str) -> Replacement {
 }
 
 const BODY: &str = include_str!("../golden/v1/refreshed.json");
+const IN_A_SESSION: &str = include_str!("../golden/v1/in_a_session.json");
 
 /// A grant that is in use, under the id of this number.
 pub fn grant(number: u8) -> Grant {
@@ -124,22 +125,29 @@ pub async fn a_closed_store_takes_no_more<S: TokenStore>(store: &S, close: impl 
     assert!(matches!(&late, Err(CommitError::Store(error)) if nothing(error)), "{late:?}");
 }
 
-/// Makes the grant [`grant(2)`](grant) and the client `b` unreadable, in whatever way, and lets nothing else
+/// Makes the grant of the id 2 and the client `b` unreadable, in whatever way, and lets nothing else
 /// suffer from it.
 pub async fn what_cannot_be_read_stops_nothing<S: TokenStore + Registrar>(
     store: &S,
     damage: impl AsyncFnOnce(),
 ) {
+    let grant = |number| Grant::decode(GrantId::new([number; 16]), IN_A_SESSION).unwrap();
     for number in 1..=3 {
         let _ = TokenStore::commit(store, &Write::insert(grant(number), now())).await.unwrap();
     }
     for id in ["a", "b", "c"] {
         store.insert(client(id)).await.unwrap();
     }
+    let session = grant(2).session().unwrap();
     damage().await;
     assert!(TokenStore::load(store, grant(2).id()).await.unwrap_err().is_permanent());
     let (subject, of) = (grant(2).subject().clone(), grant(2).client().clone());
-    for filter in [Filter::subject(subject.clone()), Filter::client(of.clone()), Filter::pair(subject, of)] {
+    for filter in [
+        Filter::subject(subject.clone()),
+        Filter::client(of.clone()),
+        Filter::pair(subject, of),
+        Filter::session(session),
+    ] {
         let listing = store.list(&filter, Page::first(9)).await.unwrap();
         let ids: Vec<_> = listing.records.iter().map(|record| record.grant().id()).collect();
         assert_eq!(ids, [grant(1).id(), grant(3).id()]);
@@ -147,6 +155,8 @@ pub async fn what_cannot_be_read_stops_nothing<S: TokenStore + Registrar>(
         assert_eq!(damaged.id, grant(2).id());
         // A store whose columns are in the record itself may not know it.
         assert!(damaged.client == *grant(2).client() || damaged.client.as_str().is_empty(), "{damaged:?}");
+        let knows_session = damaged.client == *grant(2).client() && filter.client.is_none();
+        assert!(damaged.session == Some(session) || !knows_session, "{damaged:?}");
     }
     let all = store.list(&Filter::default(), Page::first(9)).await.unwrap();
     let ends: Vec<_> = all.damaged.iter().map(|damaged| Tombstone::of_damaged(damaged, now())).collect();
@@ -173,8 +183,7 @@ pub async fn finds_by_session<E: Send + Sync + 'static>(store: &SqlStore<E>)
 where
     SqlStore<E>: TokenStore,
 {
-    let body = include_str!("../golden/v1/in_a_session.json");
-    let in_session = Grant::decode(GrantId::new([9; 16]), body).unwrap();
+    let in_session = Grant::decode(GrantId::new([9; 16]), IN_A_SESSION).unwrap();
     let session = in_session.session().unwrap();
     drop(store.commit(&Write::insert(in_session, now())).await.unwrap());
     let found = store.list(&Filter::session(session), Page::first(9)).await.unwrap().records;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use grantor::store::{
     CommitError, Committed, Damaged, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{BackendError, ClientId, GrantId, Subject, TokenStore, async_trait};
+use grantor::{BackendError, ClientId, GrantId, SessionId, Subject, TokenStore, async_trait};
 
 /// Wraps a store, and encodes and decodes the body of each record on the way, so that tests notice what the
 /// encoding loses.
@@ -72,6 +72,7 @@ pub struct Row {
     pub subject: Subject,
     pub expires: DateTime<Utc>,
     pub user_code: Option<UserCodeDigest>,
+    pub session: Option<SessionId>,
 }
 
 impl Bodies {
@@ -96,11 +97,15 @@ impl Row {
             subject: index.subject.clone(),
             expires: index.expires,
             user_code: index.user_code,
+            session: index.session,
         }
     }
 
     fn read(&self, id: GrantId) -> Result<Record, Damaged> {
-        let damaged = |why| Damaged::new(id, self.client.clone(), self.subject.clone(), self.expires, why);
+        let damaged = |why| {
+            let damaged = Damaged::new(id, self.client.clone(), self.subject.clone(), self.expires, why);
+            damaged.in_session(self.session)
+        };
         Record::decode(id, self.version, &self.body).map_err(damaged)
     }
 }
@@ -139,6 +144,7 @@ impl TokenStore for Bodies {
             page.after.is_none_or(|after| after < **id)
                 && filter.subject.as_ref().is_none_or(|subject| *subject == row.subject)
                 && filter.client.as_ref().is_none_or(|client| *client == row.client)
+                && filter.session.is_none_or(|session| row.session == Some(session))
         });
         Ok(Listing::of_rows(wanted.map(|(id, row)| row.read(*id)), page))
     }

@@ -42,7 +42,7 @@ impl AuthorizationServer {
     /// `offline_access`, and then the sessions of its clients. Remove your own session first. Call it
     /// whenever a session ends: the user signed out, an administrator ended it, or it expired. A second call
     /// does nothing, and neither does a call to a server without [`Sessions`](super::Sessions): its grants
-    /// belong to none.
+    /// belong to none. A record of the session that cannot be read ends, too, whatever its scope.
     ///
     /// A client is notified if it got a code in this session and has a logout URI. The call waits for two
     /// seconds at most, and continues in the background
@@ -59,7 +59,8 @@ impl AuthorizationServer {
     /// Ends the grants of a user that began in a session, except those with the scope `offline_access`, and
     /// signs the user out at every client that has a logout URI, for example after a password change. Remove
     /// the user's own sessions first. Grants without a session, such as those of devices and of plain OAuth,
-    /// stay: [`revoke_subject`](Self::revoke_subject) ends all.
+    /// stay, and so do records that cannot be read and are not known to be of a session:
+    /// [`revoke_subject`](Self::revoke_subject) ends all.
     ///
     /// # Errors
     /// As for [`end_session`](Self::end_session).
@@ -92,6 +93,10 @@ impl AuthorizationServer {
         let mut pages = self.pages(filter, SLICE);
         while let Some(mut listing) = pages.next().await? {
             listing.records.retain(|record| record.grant().session().is_some());
+            for damaged in &mut listing.damaged {
+                damaged.session = damaged.session.or(filter.session);
+            }
+            listing.damaged.retain(|damaged| damaged.session.is_some());
             self.end_page(listing, ending).await?;
         }
         Ok(())
@@ -118,6 +123,7 @@ impl AuthorizationServer {
                 false => open.push(Tombstone::of(record.into_grant(), now)),
             }
         }
+        // Whether one of these has offline access cannot be known.
         for damaged in &listing.damaged {
             ending.told.insert(damaged.client.clone(), damaged.subject.clone());
             open.push(Tombstone::of_damaged(damaged, now));

@@ -11,7 +11,7 @@ use super::index::{self, Due, Entry, Index};
 use super::scripts::{CLAIM, Call, END, PUT, RELEASE, RETIRE, command};
 use super::{LONGEST_PAGE, RedisStore, names, time_to_live};
 use crate::client::ClientId;
-use crate::grant::{GrantId, Subject};
+use crate::grant::{GrantId, SessionId, Subject};
 use crate::store::{
     BackendError, CommitError, Committed, Damaged, Filter, Listing, Page, Record, TokenStore,
 };
@@ -155,7 +155,8 @@ impl RedisStore {
         let expires = expires.and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::UNIX_EPOCH);
         let is_wanted = filter.subject.as_ref().is_none_or(|wanted| *wanted == subject)
             && filter.client.as_ref().is_none_or(|wanted| *wanted == client);
-        Ok(is_wanted.then(|| Err(Damaged::new(id, client, subject, expires, why))))
+        let session = serde_json::from_str(body).ok().and_then(InSession::id).or(filter.session);
+        Ok(is_wanted.then(|| Err(Damaged::new(id, client, subject, expires, why).in_session(session))))
     }
 
     /// Writes the end of a grant, and returns the user code of the old record. A repeated call ends it again,
@@ -287,6 +288,28 @@ impl RedisStore {
 struct Owner {
     client: ClientId,
     subject: Subject,
+}
+
+/// The session in such a body.
+#[derive(Deserialize)]
+struct InSession {
+    openid: Began,
+}
+
+#[derive(Deserialize)]
+struct Began {
+    session: Named,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: SessionId,
+}
+
+impl InSession {
+    fn id(self) -> Option<SessionId> {
+        Some(self.openid.session.id)
+    }
 }
 
 /// The result of a conditional write.

@@ -8,7 +8,7 @@ use super::super::{TokenStore, Tombstone, UserCodeDigest, Write};
 use super::batch::ending_error;
 use super::{Columns, Engine, Lane, SqlStore, Value};
 use crate::client::ClientId;
-use crate::grant::{GrantId, Subject};
+use crate::grant::{GrantId, SessionId, Subject};
 
 pub(in crate::store) const LOAD: &str =
     "SELECT version, body FROM grantor_grants WHERE space = $1 AND id = $2";
@@ -32,22 +32,22 @@ pub(in crate::store) const END: &str = "UPDATE grantor_grants SET version = vers
 pub(in crate::store) const FIND_BY_USER_CODE: &str =
     "SELECT id, version, body FROM grantor_grants WHERE space = $1 AND user_code = $2";
 
-pub(in crate::store) const LIST: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
+pub(in crate::store) const LIST: &str = "SELECT id, version, body, client, subject, expires, session FROM grantor_grants \
      WHERE space = $1 AND id > $2 ORDER BY id LIMIT $3";
 
-pub(in crate::store) const LIST_OF_SUBJECT: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
+pub(in crate::store) const LIST_OF_SUBJECT: &str = "SELECT id, version, body, client, subject, expires, session FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND subject = $4 ORDER BY id LIMIT $3";
 
-pub(in crate::store) const LIST_OF_CLIENT: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
+pub(in crate::store) const LIST_OF_CLIENT: &str = "SELECT id, version, body, client, subject, expires, session FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND client = $4 ORDER BY id LIMIT $3";
 
 /// A grant that has ended stays in the index of its session.
-pub(in crate::store) const LIST_OF_SESSION: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
+pub(in crate::store) const LIST_OF_SESSION: &str = "SELECT id, version, body, client, subject, expires, session FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND session = $4 ORDER BY id LIMIT $3";
 
 /// Uses the index of the subject, because a user has fewer grants than a client can have. The expression
 /// keeps the database from using another index.
-pub(in crate::store) const LIST_OF_PAIR: &str = "SELECT id, version, body, client, subject, expires FROM grantor_grants \
+pub(in crate::store) const LIST_OF_PAIR: &str = "SELECT id, version, body, client, subject, expires, session FROM grantor_grants \
      WHERE space = $1 AND id > $2 AND subject = $4 AND client || '' = $5 ORDER BY id LIMIT $3";
 
 #[async_trait]
@@ -176,7 +176,9 @@ fn listed(row: &impl Columns) -> Result<Result<Record, Damaged>, BackendError> {
     let unreadable = || BackendError::permanent("the columns of a grant are damaged");
     let subject = Subject::of_key(&row.text(4)?).ok_or_else(unreadable)?;
     let expires = DateTime::from_timestamp(row.integer(5)?, 0).ok_or_else(unreadable)?;
-    Ok(Err(Damaged::new(id(row)?, ClientId::new(row.text(3)?), subject, expires, why)))
+    let session = row.maybe_bytes(6)?.and_then(|bytes| bytes.try_into().ok()).map(SessionId::from_bytes);
+    let damaged = Damaged::new(id(row)?, ClientId::new(row.text(3)?), subject, expires, why);
+    Ok(Err(damaged.in_session(session)))
 }
 
 fn id(row: &impl Columns) -> Result<GrantId, BackendError> {

@@ -54,6 +54,8 @@ pub trait Columns: Send + Sync {
     fn text(&self, column: usize) -> Result<String, BackendError>;
     /// Bytes.
     fn bytes(&self, column: usize) -> Result<Vec<u8>, BackendError>;
+    /// Bytes, if there are any.
+    fn maybe_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, BackendError>;
     /// A number, or a time in seconds.
     fn integer(&self, column: usize) -> Result<i64, BackendError>;
 }
@@ -70,6 +72,10 @@ where
     }
 
     fn bytes(&self, column: usize) -> Result<Vec<u8>, BackendError> {
+        self.try_get(column).map_err(unreadable)
+    }
+
+    fn maybe_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, BackendError> {
         self.try_get(column).map_err(unreadable)
     }
 

@@ -14,6 +14,7 @@ use grantor::{
 };
 use serde_json::{Value, json};
 
+use crate::support::bodies::Bodies;
 use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::provider::Provider;
 use crate::support::scripted::Scripted;
@@ -328,6 +329,33 @@ async fn a_logout_whose_future_is_dropped_is_repeated_in_full() {
         if is_over {
             assert!(polls > 6, "it waited for the store, the registry and the queue");
             return;
+        }
+    }
+}
+
+/// Bodies of a later version, during a rolling upgrade.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_ends_with_its_session_and_no_other_does() {
+    for all in [true, false] {
+        let bodies = Bodies::default();
+        let host = SigningOut::with(|builder| builder.store(bodies.clone()));
+        let fixture = &host.provider.fixture;
+        host.tokens("rp", "openid", "s").await;
+        host.tokens("rp", "read", "s").await;
+        host.tokens_of("rp", "openid", host.bob("b")).await;
+        let before = bodies.rows().clone();
+        bodies.damage(|_| true);
+        let ended = match all {
+            true => fixture.server.end_user("alice").await.unwrap().grants,
+            false => host.end("s").await,
+        };
+        assert_eq!(ended, 1);
+        assert_eq!(host.told(), ["rp.example"]);
+        for (id, row) in before {
+            let now = &bodies.rows()[&id];
+            let is_of_it = row.session == Some(SessionId::new("s"));
+            assert_eq!(now.body != "{\"v\":1,", is_of_it, "all: {all}");
+            assert_eq!(now.session.is_some(), row.session.is_some() && !is_of_it);
         }
     }
 }
