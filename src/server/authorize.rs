@@ -455,12 +455,6 @@ impl Consent {
         }
         let refusal: Refusal = match server.commit(&write).await {
             Outcome::Committed(proof) => {
-                if response_type.has_code() {
-                    server.audit(EventKind::CodeIssued, Endpoint::Authorization, about);
-                }
-                if response_type.has_token() || response_type.has_id_token() {
-                    server.audit(EventKind::TokensIssued, Endpoint::Authorization, about);
-                }
                 let confirmed = server.confirm_client(is_self_registered, grant).await;
                 let opened = sealed.open(proof);
                 let response = match confirmed.and(opened) {
@@ -468,7 +462,15 @@ impl Consent {
                     Err(refusal) => Err(refusal),
                 };
                 match response {
-                    Ok(response) => return response,
+                    Ok(response) => {
+                        if response_type.has_code() {
+                            server.audit(EventKind::CodeIssued, Endpoint::Authorization, about);
+                        }
+                        if response_type.has_token() || response_type.has_id_token() {
+                            server.audit(EventKind::TokensIssued, Endpoint::Authorization, about);
+                        }
+                        return response;
+                    }
                     Err(refusal) => {
                         // The response will not be sent, so the grant must not stay live. If this write fails
                         // too, no client has the code.

@@ -195,22 +195,20 @@ impl AuthorizationServer {
             let (write, sealed) = match decision {
                 NewGrantDecision::Refuse(refusal) => return Err(refusal),
                 NewGrantDecision::Issue(reply) => {
-                    self.audit(
-                        EventKind::TokensIssued,
-                        Endpoint::Token,
-                        EventSubject::client(flow.client().id()).peer(peer),
-                    );
-                    return self.sign_reply(reply).await;
+                    let reply = self.sign_reply(reply).await?;
+                    let about = EventSubject::client(flow.client().id()).peer(peer);
+                    self.audit(EventKind::TokensIssued, Endpoint::Token, about);
+                    return Ok(reply);
                 }
                 NewGrantDecision::Commit(write, sealed) => (write, sealed),
             };
             match self.commit(&write).await {
                 Outcome::Committed(proof) => {
                     let grant = write.next().grant();
-                    let about = EventSubject::of(grant).peer(peer);
-                    self.audit(EventKind::TokensIssued, Endpoint::Token, about);
                     self.confirm_client(flow.client().is_self_registered(), grant).await?;
-                    return self.sign_reply(sealed.open(proof)?).await;
+                    let reply = sealed.open(proof)?;
+                    self.audit(EventKind::TokensIssued, Endpoint::Token, EventSubject::of(grant).peer(peer));
+                    return self.sign_reply(reply).await;
                 }
                 Outcome::Conflict => {}
                 Outcome::Failed(fault) | Outcome::Unknown(fault) => return Err(fault.into()),

@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{BackendError, ClientId, GrantId, MemoryStore, Registration, TokenStore, async_trait};
+use grantor::{
+    BackendError, ClientId, EventKind, GrantId, MemoryStore, Registration, TokenStore, async_trait,
+};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::support::redemption;
 use crate::support::registering::{Registering, app_with};
+use crate::support::{code_query, redemption};
 
 /// A store where one commit waits, before it does anything, until it is told to continue.
 struct Gate {
@@ -62,7 +64,7 @@ async fn a_client_that_is_deleted_during_a_token_request_leaves_no_live_token() 
     ]);
     let server = Arc::new(Registering::with_store(terms, inner.clone(), gate));
     let all = json!({ "grant_types": ["authorization_code", "refresh_token", "client_credentials"] });
-    for way in ["authorization_code", "refresh_token", "client_credentials"] {
+    for way in ["approval", "authorization_code", "refresh_token", "client_credentials"] {
         let own = server.registered(&app_with(all.clone())).await;
         let refresh_token = server.tokens(&own, "read").await.refresh_token();
         let code = server.code(&own, "read").await;
@@ -78,9 +80,20 @@ async fn a_client_that_is_deleted_during_a_token_request_leaves_no_live_token() 
             go.notify_one();
             deleted
         };
-        let (answer, deleted) = tokio::join!(server.token(&own, &form), delete);
+        let before = server.fixture.log.whats().len();
+        let ask = async {
+            match way {
+                "approval" => server.fixture.approve(&code_query(own.id(), "read")).await,
+                _ => server.token(&own, &form).await,
+            }
+        };
+        let (answer, deleted) = tokio::join!(ask, delete);
         assert_eq!(deleted.status(), 204, "{way}");
-        assert_ne!(answer.status(), 200, "{way}: {}", answer.json());
+        assert!(answer.status() >= 400 && answer.0.header("location").is_none(), "{way}");
+        let whats = server.fixture.log.whats().split_off(before);
+        for issued in [EventKind::CodeIssued, EventKind::TokensIssued, EventKind::Refreshed] {
+            assert!(!whats.contains(&issued), "{way}: {whats:?}");
+        }
         let filter = Filter::client(ClientId::new(own.id()));
         let left = inner.list(&filter, Page::first(100)).await.unwrap().records;
         assert!(!left.is_empty() && left.iter().all(|record| record.grant().is_ended()), "{way}");

@@ -78,9 +78,11 @@ impl AuthorizationServer {
         let Some(rules) = self.sessions() else { return Ok(EndedSession::default()) };
         let mut ending = Ending::default();
         let ended = self.end_pages(filter, &mut ending).await;
-        let subject = filter.subject.as_ref().or_else(|| ending.told.values().next());
-        let about = EventSubject { subject, ..EventSubject::default() };
-        self.audit(EventKind::SessionEnded, Endpoint::Host, about);
+        if ended.is_ok() {
+            let subject = filter.subject.as_ref().or_else(|| ending.told.values().next());
+            let about = EventSubject { subject, ..EventSubject::default() };
+            self.audit(EventKind::SessionEnded, Endpoint::Host, about);
+        }
         let told = self.tell_all(session, &ending.told, rules).await;
         ended?;
         let frames = told?;

@@ -233,6 +233,8 @@ async fn a_store_that_fails_ends_a_session_in_part_and_the_next_call_ends_the_re
             plan.arm(call, fault);
             let ended = fixture.server.end_session(&id).await;
             assert!(plan.recover(), "{fault:?} at {call}");
+            let is_audited = fixture.log.whats().contains(&EventKind::SessionEnded);
+            assert_eq!(is_audited, ended.is_ok() || call > 1, "{fault:?} at {call}");
             if let Err(error) = ended {
                 assert!(matches!(error, HostError::Backend(_) | HostError::Deadline | HostError::Contended));
             }
