@@ -27,13 +27,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use fluent_uri::Uri;
 
-use crate::audit::Endpoint;
-use crate::error::{Reason, Refusal};
+use crate::audit::{Audit, Endpoint, Event, EventKind, StandardError};
+use crate::error::{Fault, Refusal};
 use crate::http::Response;
 use crate::server::AuthorizationServer;
 use crate::store::BackendError;
@@ -82,20 +82,36 @@ impl<'a> Destination<'a> {
 /// its users' grants.
 #[async_trait]
 pub trait Tenants: Send + Sync {
-    /// The server of this issuer; `None` is a 404.
+    /// The server of this issuer; `None` is a 404. No deadline cuts it, because it may have to build the
+    /// server first: limit your own queries.
     ///
     /// # Errors
-    /// The lookup failed; the response is 503.
+    /// The lookup failed; the response is 503, or 500 if the error is permanent.
     async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError>;
+
+    /// Where failed lookups are reported, as [`EventKind::Failed`] at [`Endpoint::Host`]: no server is known
+    /// then, and so no audit of one. By default there is none, and a debug build writes the first of each
+    /// kind to standard error.
+    fn audit(&self) -> Option<&dyn Audit> {
+        None
+    }
 
     /// The server for a request.
     ///
     /// # Errors
-    /// The response to send: 404 if there is no such tenant, 503 if the lookup failed.
+    /// The response to send: 404 if there is no such tenant, 503 or 500 if the lookup failed.
     async fn server(&self, to: &Destination<'_>) -> Result<AuthorizationServer, Response> {
         match self.find(to).await {
             Ok(found) => found.ok_or_else(|| Response::empty(404)),
-            Err(_) => Err(Refusal::from(Reason::StoreUnavailable).into_response()),
+            Err(error) => {
+                let fault = Fault::from(error);
+                let what = EventKind::Failed(fault.reason());
+                let event = Event { cause: Some(&fault), ..Event::new(what, Endpoint::Host) };
+                if let Some(audit) = self.audit().or(STANDARD_ERROR.as_deref()) {
+                    audit.record(&event);
+                }
+                Err(Refusal::from(fault).into_response())
+            }
         }
     }
 
@@ -110,8 +126,15 @@ pub trait Tenants: Send + Sync {
     }
 }
 
+/// For tenants without an audit.
+static STANDARD_ERROR: LazyLock<Option<Arc<dyn Audit>>> = LazyLock::new(StandardError::of_debug_builds);
+
 #[async_trait]
 impl<T: Tenants + ?Sized> Tenants for Arc<T> {
+    fn audit(&self) -> Option<&dyn Audit> {
+        (**self).audit()
+    }
+
     async fn find(&self, to: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError> {
         (**self).find(to).await
     }

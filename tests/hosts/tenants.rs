@@ -9,8 +9,12 @@ use axum::http::{Request as HttpRequest, StatusCode};
 use axum::routing::get;
 use grantor::adapter::axum::{Tenant, tenant_router};
 use grantor::tenants::{Destination, TenantMap, Tenants};
-use grantor::{AuthorizationServer, BackendError, MemoryRegistry, MemoryStore, async_trait};
+use grantor::{
+    Audit, AuthorizationServer, BackendError, EventKind, MemoryRegistry, MemoryStore, Reason, async_trait,
+};
 use tower::ServiceExt as _;
+
+use crate::support::Log;
 
 fn tenant(name: &str) -> AuthorizationServer {
     AuthorizationServer::builder(format!("https://as.example/{name}"))
@@ -95,20 +99,40 @@ async fn a_router_serves_each_tenant_and_tenants_come_and_go() {
     assert_eq!(tenants.len(), 1);
 }
 
-#[tokio::test]
-async fn a_resolver_that_fails_is_asked_again_later() {
-    struct Down;
-    #[async_trait]
-    impl Tenants for Down {
-        async fn find(&self, _: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError> {
-            Err(BackendError::transient("no directory"))
-        }
+/// Tenants that cannot be looked up.
+struct Down {
+    error: fn(&'static str) -> BackendError,
+    log: Log,
+}
+
+#[async_trait]
+impl Tenants for Down {
+    async fn find(&self, _: &Destination<'_>) -> Result<Option<AuthorizationServer>, BackendError> {
+        Err((self.error)("no directory"))
     }
-    let app: Router = tenant_router(Down);
-    let request = HttpRequest::get("/acme/token").body(Body::empty()).unwrap();
-    let response = app.oneshot(request).await.unwrap();
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(response.headers().contains_key("retry-after"));
+
+    fn audit(&self) -> Option<&dyn Audit> {
+        Some(&self.log)
+    }
+}
+
+#[tokio::test]
+async fn a_lookup_that_fails_is_audited_with_its_cause() {
+    let transient = |why: &'static str| BackendError::transient(why);
+    let permanent = |why: &'static str| BackendError::permanent(why);
+    for (error, status, reason) in [
+        (transient as fn(&'static str) -> BackendError, 503, Reason::StoreUnavailable),
+        (permanent, 500, Reason::StoreBroken),
+    ] {
+        let log = Log::default();
+        let app: Router = tenant_router(Arc::new(Down { error, log: log.clone() }));
+        let request = HttpRequest::get("/acme/token").body(Body::empty()).unwrap();
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers().contains_key("retry-after"), status == 503);
+        assert_eq!(log.whats(), [EventKind::Failed(reason)]);
+        assert!(log.texts()[0].contains("no directory"), "{:?}", log.texts());
+    }
 }
 
 async fn body(app: &Router, path: &str) -> (StatusCode, String) {
