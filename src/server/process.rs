@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::limit::{AttemptLimiter, RateLimiter, RegistrationLimiter};
+use super::logout::Lanes;
 use super::repeats::Repeats;
 use super::undelivered::UndeliveredAnswers;
 use super::{AuthorizationServer, Inner};
@@ -19,6 +20,8 @@ pub(super) struct ProcessState {
     pub(super) registrations: RegistrationLimiter,
     pub(super) undelivered: UndeliveredAnswers,
     pub(super) repeats: Repeats,
+    /// Limits the deliveries of logout tokens.
+    pub(super) logouts: Lanes,
     /// Where the next sweep continues its search for stored responses that can no longer be repeated.
     pub(super) answers_from: Mutex<Option<GrantId>>,
 }
@@ -36,6 +39,7 @@ impl ProcessState {
             registrations: RegistrationLimiter::new(per_minute, per_day),
             undelivered: UndeliveredAnswers::new(policy.leeway),
             repeats: Repeats::new(policy.leeway),
+            logouts: Lanes::default(),
             answers_from: Mutex::default(),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::super::turns::{Turn, Turns};
 use super::super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::base::system::Delay;
@@ -21,8 +23,11 @@ use crate::flow::logout::logout_token;
 use crate::openid::{Delivery, LogoutNotice};
 use crate::outbound::{OutboundError, OutboundRequest, ask};
 
-/// The most clients contacted at once.
+/// The most notices pushed at once.
 const AT_ONCE: usize = 16;
+
+/// The most clients that a server contacts at once, for all sessions together.
+const LANES: usize = 64;
 
 /// How long the response to the browser waits for the first attempts.
 const PAGE: Duration = Duration::from_secs(2);
@@ -54,28 +59,35 @@ impl AuthorizationServer {
         }
         let Some(spawn) = &channels.spawn else { return Ok(()) };
         let first = Arc::new(FirstTry::default());
-        spawn(Box::pin(self.clone().deliver_all(notices, FirstTryDone(Arc::clone(&first)))));
+        let done = Arc::new(FirstTryDone(Arc::clone(&first)));
+        for notice in notices {
+            spawn(Box::pin(self.clone().deliver_in_background(notice, Arc::clone(&done))));
+        }
+        drop(done);
         let _ = in_time(poll_fn(|context| first.poll(context)), PAGE).await;
         Ok(())
     }
 
-    async fn deliver_all(self, mut notices: Vec<LogoutNotice>, first: FirstTryDone) {
+    /// Tries until the outcome is final. Each notice has a task of its own, so that a panic in a part of the
+    /// host ends the delivery of no other.
+    async fn deliver_in_background(self, notice: LogoutNotice, first: Arc<FirstTryDone>) {
         let mut first = Some(first);
+        let mut pending = Pending { server: &self, client: Some(&notice.client) };
         let Some(channels) = self.inner.session_channels.as_deref() else { return };
         let pauses = channels.pauses.iter().copied().map(Some);
         for pause in std::iter::once(None).chain(pauses) {
             if let Some(pause) = pause {
                 Delay::new(pause).await;
             }
-            let outcomes = Together::new(&notices, |notice| Box::pin(self.deliver(notice))).await;
-            let mut outcomes = outcomes.into_iter();
-            notices.retain(|_| outcomes.next().flatten() == Some(Delivery::Later));
+            let lane = self.process().logouts.lane().await;
+            let delivery = self.deliver(&notice).await;
+            drop(lane);
             first.take();
-            if notices.is_empty() {
+            if delivery != Delivery::Later {
+                pending.client = None;
                 return;
             }
         }
-        notices.iter().for_each(|notice| self.undelivered(&notice.client));
     }
 
     /// One attempt to deliver a notice from your [queue](crate::openid::LogoutQueue): signs a new logout
@@ -151,6 +163,35 @@ fn outcome(answer: Result<u16, OutboundError>) -> Delivery {
     }
 }
 
+/// A notice without a final outcome. Dropped as such, also by a panic or at the end of the runtime, it is
+/// audited.
+struct Pending<'a> {
+    server: &'a AuthorizationServer,
+    client: Option<&'a ClientId>,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if let Some(client) = self.client {
+            self.server.undelivered(client);
+        }
+    }
+}
+
+/// The lanes of a server in which clients are contacted, one at a time in each.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Lanes {
+    last: AtomicUsize,
+    turns: Turns<usize>,
+}
+
+impl Lanes {
+    async fn lane(&self) -> Turn<'_, usize> {
+        let lane = self.last.fetch_add(1, Ordering::Relaxed) % LANES;
+        self.turns.take(lane).await
+    }
+}
+
 /// Whether each client was tried once.
 #[derive(Default)]
 struct FirstTry(Mutex<(bool, Option<Waker>)>);
@@ -166,7 +207,7 @@ impl FirstTry {
     }
 }
 
-/// Signals when it is dropped, even if its task does not run to the end.
+/// Signals when it is dropped, even if a task does not run to the end.
 struct FirstTryDone(Arc<FirstTry>);
 
 impl Drop for FirstTryDone {

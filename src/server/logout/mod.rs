@@ -17,6 +17,7 @@ use crate::grant::{Login, SessionId};
 use crate::http::{Request, Response, escape_html};
 
 use super::{AuthorizationServer, ErrorPage, EventSubject, is_own_failure};
+pub(super) use back_channel::Lanes;
 pub use end::EndedSession;
 pub(super) use settings::SessionChannels;
 pub use settings::Sessions;

@@ -335,3 +335,49 @@ async fn lo_21_an_address_inside_is_not_reached_by_a_logout() {
     }
     assert_eq!(inside.calls(), 0);
 }
+
+#[tokio::test]
+async fn lo_18_a_part_that_panics_for_one_client_stops_no_other_and_is_noted() {
+    let host = retrying(4, |url| {
+        assert!(url.contains("rp2."), "it cannot cope with this URL");
+        Ok(OutboundResponse::new(200, ""))
+    });
+    host.tokens("rp", "openid", "s").await;
+    host.tokens("rp2", "openid", "s").await;
+    host.end("s").await;
+    hears(&host, EventKind::LogoutDelivered, 1).await;
+    hears(&host, EventKind::Failed(Reason::LogoutUndelivered), 1).await;
+}
+
+/// Counts the requests that are in progress.
+#[derive(Clone, Default)]
+struct Crowd(Arc<Mutex<(usize, usize)>>);
+
+#[async_trait]
+impl Outbound for Crowd {
+    async fn send(&self, _: &OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        let begin = |(now, most): (usize, usize)| (now + 1, most.max(now + 1));
+        {
+            let mut crowd = self.0.lock().unwrap();
+            *crowd = begin(*crowd);
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        self.0.lock().unwrap().0 -= 1;
+        Ok(OutboundResponse::new(200, ""))
+    }
+}
+
+#[tokio::test]
+async fn many_logouts_at_once_contact_a_bounded_number_of_clients_at_once() {
+    let crowd = Crowd::default();
+    let own = Sessions::new(SECRET_OF_SESSIONS)
+        .back_channel(crowd.clone(), |delivery| drop(tokio::spawn(delivery)));
+    let host = SigningOut::with(|builder| builder.sessions(own));
+    let sessions: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    for session in &sessions {
+        host.tokens("rp", "openid", session).await;
+    }
+    futures_util::future::join_all(sessions.iter().map(|session| host.end(session))).await;
+    hears(&host, EventKind::LogoutDelivered, 100).await;
+    assert_eq!(*crowd.0.lock().unwrap(), (0, 64));
+}
