@@ -101,6 +101,16 @@ impl Claims {
         "authorization_details",
     ];
 
+    /// The most bytes of all claims of an access token, as JSON. Signed with any key and in base64url, the
+    /// token is then at most 8 KiB long, which is the most that introspection, revocation and common HTTP
+    /// servers accept.
+    pub const MAX_BYTES: usize = 5000;
+
+    /// Whether they are short enough.
+    pub(crate) fn fit(&self) -> bool {
+        serde_json::to_vec(self).is_ok_and(|json| json.len() <= Self::MAX_BYTES)
+    }
+
     /// Adds the host's own claims; a reserved name is dropped.
     pub(crate) fn add(&mut self, extra: Map<String, Value>) {
         let allowed = extra.into_iter().filter(|(name, _)| !Self::RESERVED.contains(&name.as_str()));
@@ -111,7 +121,9 @@ impl Claims {
 /// The host's own claims for signed access tokens.
 ///
 /// The returned claims are signed as they are, and every resource server can read them: no secrets. A name in
-/// [`Claims::RESERVED`] is dropped.
+/// [`Claims::RESERVED`] is dropped. If all claims together have more than [`Claims::MAX_BYTES`], no token is
+/// issued: the response is 500 with [`Reason::AccessTokenTooLong`](crate::Reason::AccessTokenTooLong), and the
+/// code or refresh token stays valid.
 pub trait AccessTokenClaims: Send + Sync {
     /// The claims to add to this token.
     fn claims(&self, token: &Claims) -> Map<String, Value>;

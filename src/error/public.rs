@@ -321,7 +321,7 @@ impl Reason {
 
             R::StoreUnavailable | R::Contended | R::Overloaded | R::IssuerUnavailable =>
                 (E::TemporarilyUnavailable, "the server cannot answer now: try again"),
-            R::StoreBroken | R::ProofOfAnotherWrite | R::NotConfigured | R::IssuerRefused | R::SubjectUnfit | R::IdTokenAlgorithm => (E::ServerError, "the server failed to process the request"),
+            R::StoreBroken | R::ProofOfAnotherWrite | R::AccessTokenTooLong | R::NotConfigured | R::IssuerRefused | R::SubjectUnfit | R::IdTokenAlgorithm => (E::ServerError, "the server failed to process the request"),
         }
     }
 }

@@ -449,6 +449,8 @@ pub enum Reason {
     Contended,
     /// Too many slow hashes, fetches of sector identifier documents, or requests with the same code, at once.
     Overloaded,
+    /// The claims of an access token would make it so long that nothing reads it.
+    AccessTokenTooLong,
     /// An endpoint that is switched off, or a missing host trait.
     NotConfigured,
     /// The issuer of the tokens could not be reached: for its keys, its metadata, or introspection.

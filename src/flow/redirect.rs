@@ -21,6 +21,7 @@ use crate::client::{ClientId, Place};
 use crate::error::{Reason, Refusal};
 use crate::grant::{Prefixes, Subject};
 use crate::http::{NO_CACHE, NO_STORE, Response, escape_html};
+use crate::signing::Claims;
 use crate::store::{Committed, WriteName};
 
 /// The destination of an authorization response, and the parameters of every response.
@@ -298,6 +299,11 @@ impl SealedRedirect {
         self.answer.unsigned.iter_mut().find_map(Part::id_token_mut)
     }
 
+    /// The claims of an access token that will be signed.
+    pub(crate) fn access_claims_mut(&mut self) -> Option<&mut Claims> {
+        self.answer.unsigned.iter_mut().find_map(Part::access_claims_mut)
+    }
+
     /// Opens the redirect with the proof of its write.
     ///
     /// # Errors
@@ -326,10 +332,6 @@ impl AwaitRedirectSignature {
     #[must_use]
     pub fn part(&self) -> &Part {
         &self.next
-    }
-
-    pub(crate) fn part_mut(&mut self) -> &mut Part {
-        &mut self.next
     }
 
     /// Takes the signed token.

@@ -446,7 +446,11 @@ impl Consent {
         };
         let grant = write.next().grant();
         let about = EventSubject::of(grant).peer(peer);
-        // Before the write: if the host's claims source fails, no grant is left behind.
+        // Before the write: if the host's claims source fails, or its claims are too long, no grant is left
+        // behind.
+        if let Err(refusal) = server.prepare_access_token(sealed.access_claims_mut()) {
+            return server.error_page(refusal, about);
+        }
         if let Some(id_token) = sealed.id_token_mut()
             && let Err(refusal) =
                 Box::pin(server.prepare_id_token(id_token, Endpoint::Authorization, about)).await
@@ -458,19 +462,19 @@ impl Consent {
                 let confirmed = server.confirm_client(is_self_registered, grant).await;
                 let opened = sealed.open(proof);
                 let response = match confirmed.and(opened) {
-                    Ok(opened) => server.signed_redirect(opened).await,
-                    Err(refusal) => Err(refusal),
-                };
-                match response {
-                    Ok(response) => {
+                    Ok(opened) => {
                         if response_type.has_code() {
                             server.audit(EventKind::CodeIssued, Endpoint::Authorization, about);
                         }
                         if response_type.has_token() || response_type.has_id_token() {
                             server.audit(EventKind::TokensIssued, Endpoint::Authorization, about);
                         }
-                        return response;
+                        server.signed_redirect(opened).await
                     }
+                    Err(refusal) => Err(refusal),
+                };
+                match response {
+                    Ok(response) => return response,
                     Err(refusal) => {
                         // The response will not be sent, so the grant must not stay live. If this write fails
                         // too, no client has the code.

@@ -61,7 +61,7 @@ impl AuthorizationServer {
     /// Signs the tokens of a response, one after the other.
     async fn sign_parts(&self, mut waiting: Box<AwaitRedirectSignature>) -> Result<Redirect, Refusal> {
         loop {
-            let token = self.sign_part(waiting.part_mut()).await?;
+            let token = self.sign_part(waiting.part()).await?;
             match waiting.with_token(token) {
                 OpenedRedirect::Ready(redirect) => return Ok(redirect),
                 OpenedRedirect::Sign(next) => waiting = next,

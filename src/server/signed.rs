@@ -12,20 +12,29 @@ impl AuthorizationServer {
         loop {
             match reply {
                 Reply::Ready(reply) => return Ok(reply),
-                Reply::Sign(mut waiting) => {
-                    let token = Box::pin(self.sign_part(waiting.part_mut())).await?;
+                Reply::Sign(waiting) => {
+                    let token = Box::pin(self.sign_part(waiting.part())).await?;
                     reply = waiting.with_token(token);
                 }
             }
         }
     }
 
-    pub(super) async fn sign_part(&self, part: &mut Part) -> Result<String, Refusal> {
-        if let (Part::AccessToken { claims, .. }, Some(host)) = (&mut *part, &self.inner.access_token_claims)
-        {
+    /// Adds the host's own claims to an access token that will be signed. Call it before the write, so that
+    /// nothing is used up for a token that nobody could use.
+    pub(super) fn prepare_access_token(&self, claims: Option<&mut Claims>) -> Result<(), Refusal> {
+        let Some(claims) = claims else { return Ok(()) };
+        if let Some(host) = &self.inner.access_token_claims {
             let extra = host.claims(claims);
             claims.add(extra);
         }
+        match claims.fit() {
+            true => Ok(()),
+            false => Err(Reason::AccessTokenTooLong.into()),
+        }
+    }
+
+    pub(super) async fn sign_part(&self, part: &Part) -> Result<String, Refusal> {
         let unsigned = part.unsigned().map_err(Fault::from)?;
         match part.secret() {
             Some(secret) => self.sign_with_secret(&unsigned, secret),

@@ -7,6 +7,7 @@ use super::id_token::IdToken;
 use super::reply::Reply;
 use crate::error::{Reason, Refusal};
 use crate::grant::Grant;
+use crate::signing::Claims;
 use crate::store::{Committed, Tombstone, Write, WriteName};
 
 /// What the driver does next with a code, a device code or a refresh token.
@@ -51,9 +52,18 @@ impl RedemptionDecision {
 
     /// The `id_token` of the response, if it has one.
     pub(crate) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
+        self.reply_mut()?.id_token_mut()
+    }
+
+    /// The claims of an access token that will be signed.
+    pub(crate) fn access_claims_mut(&mut self) -> Option<&mut Claims> {
+        self.reply_mut()?.access_claims_mut()
+    }
+
+    fn reply_mut(&mut self) -> Option<&mut Reply> {
         match self {
-            Self::Repeat(reply) => reply.id_token_mut(),
-            Self::Commit(_, sealed) => sealed.answer.as_mut().ok().and_then(Reply::id_token_mut),
+            Self::Repeat(reply) => Some(reply),
+            Self::Commit(_, sealed) => sealed.answer.as_mut().ok(),
             Self::Refuse(_) | Self::End(..) => None,
         }
     }
@@ -63,6 +73,15 @@ impl NewGrantDecision {
     pub(super) fn commit(write: Write, reply: Reply) -> Self {
         let sealed = Sealed { answer: Ok(reply), write: write.name() };
         Self::Commit(write, sealed)
+    }
+
+    /// The claims of an access token that will be signed.
+    pub(crate) fn access_claims_mut(&mut self) -> Option<&mut Claims> {
+        match self {
+            Self::Issue(reply) => reply.access_claims_mut(),
+            Self::Commit(_, sealed) => sealed.answer.as_mut().ok()?.access_claims_mut(),
+            Self::Refuse(_) => None,
+        }
     }
 }
 

@@ -121,8 +121,21 @@ impl Reply {
 
     /// The `id_token` that is still to be signed.
     pub(super) fn id_token_mut(&mut self) -> Option<&mut IdToken> {
-        let Self::Sign(waiting) = self else { return None };
-        std::iter::once(&mut waiting.next).chain(&mut waiting.rest).find_map(Part::id_token_mut)
+        self.parts_mut().find_map(Part::id_token_mut)
+    }
+
+    /// The claims of the access token that is still to be signed.
+    pub(super) fn access_claims_mut(&mut self) -> Option<&mut Claims> {
+        self.parts_mut().find_map(Part::access_claims_mut)
+    }
+
+    /// The parts that are still to be signed.
+    fn parts_mut(&mut self) -> impl Iterator<Item = &mut Part> {
+        let waiting = match self {
+            Self::Sign(waiting) => Some(waiting),
+            Self::Ready(_) => None,
+        };
+        waiting.into_iter().flat_map(|waiting| std::iter::once(&mut waiting.next).chain(&mut waiting.rest))
     }
 
     /// The parameters of a response through the browser (RFC 6749 section 4.2.2), and the parts that still
@@ -157,10 +170,6 @@ impl AwaitPart {
     #[must_use]
     pub fn part(&self) -> &Part {
         &self.next
-    }
-
-    pub(crate) fn part_mut(&mut self) -> &mut Part {
-        &mut self.next
     }
 
     /// Takes the signed token.
@@ -220,6 +229,13 @@ impl Part {
         match self {
             Self::IdToken(id_token) => Some(id_token),
             Self::AccessToken { .. } => None,
+        }
+    }
+
+    pub(in crate::flow) fn access_claims_mut(&mut self) -> Option<&mut Claims> {
+        match self {
+            Self::AccessToken { claims, .. } => Some(claims),
+            Self::IdToken(_) => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Signed access tokens: RFC 9068.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -239,6 +240,52 @@ async fn a_host_adds_claims_of_its_own_and_changes_none_of_ours() {
     assert!(claims["exp"].as_i64() > claims["iat"].as_i64());
     assert_eq!(claims.get("cnf"), None);
     assert!(fixture.is_live(&token).await);
+}
+
+/// Fills its tokens up to this many bytes of claims, filler included.
+#[derive(Clone, Default)]
+struct Filler(Arc<AtomicUsize>);
+
+impl AccessTokenClaims for Filler {
+    fn claims(&self, token: &Claims) -> Map<String, Value> {
+        let own = serde_json::to_vec(token).unwrap().len() + r#","fill":"""#.len();
+        let fill = "x".repeat(self.0.load(Ordering::SeqCst).saturating_sub(own));
+        json!({ "fill": fill }).as_object().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn claims_that_make_a_token_too_long_are_refused_before_anything_is_used_up() {
+    let filler = Filler::default();
+    let fixture = signed(|b| b.access_token_claims(filler.clone()).profile(grantor::Profile::Rfc6749));
+    let code = fixture.code("conf", "read").await;
+    let grants = fixture.count().await;
+    filler.0.store(Claims::MAX_BYTES + 1, Ordering::SeqCst);
+    let mut implicit = code_query("legacy", "read");
+    implicit[0] = ("response_type", "token");
+    implicit.truncate(5);
+    for answer in [
+        fixture.redeem("conf", &code).await,
+        fixture.token("conf", &[("grant_type", "client_credentials")]).await,
+        fixture.approve(&implicit).await,
+    ] {
+        assert_eq!(answer.status(), 500);
+        assert_eq!(fixture.log.last_reason(), Some(Reason::AccessTokenTooLong));
+    }
+    assert_eq!(fixture.count().await, grants, "nothing was written");
+
+    filler.0.store(Claims::MAX_BYTES, Ordering::SeqCst);
+    let answer = fixture.redeem("conf", &code).await;
+    let token = answer.access_token();
+    assert!((6000..=8 * 1024).contains(&token.len()), "{}", token.len());
+    assert!(fixture.is_live(&token).await);
+    assert_eq!(fixture.introspect("conf", &token).await.json()["active"], true);
+    assert_eq!(fixture.revoke("conf", &token).await.status(), 200);
+    assert!(!fixture.is_live(&token).await);
+    filler.0.store(Claims::MAX_BYTES + 1, Ordering::SeqCst);
+    assert_eq!(fixture.refresh("conf", &answer.refresh_token()).await.status(), 500);
+    filler.0.store(0, Ordering::SeqCst);
+    assert_eq!(fixture.refresh("conf", &answer.refresh_token()).await.status(), 200);
 }
 
 #[tokio::test]
