@@ -379,3 +379,10 @@ async fn ft_07_what_cannot_be_read_stops_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_longest_timeout_is_no_timeout() {
+    let options = PostgresOptions::new(server().database()).statement_timeout(Duration::MAX);
+    let store = options.connect().await.unwrap();
+    store.insert(behaviour::client("app")).await.unwrap();
+}

@@ -122,10 +122,10 @@ impl PostgresOptions {
             })
             .connect_lazy_with(options);
         let begin = self.transaction_pooling.then(|| {
-            let timeout = self.statement_timeout.as_millis();
+            let timeout = self.statement_timeout.as_millis().min(LONGEST);
             format!("BEGIN; SET LOCAL statement_timeout = {timeout}").into()
         });
-        let connections = Connections { pool, timeout: self.statement_timeout + GRACE, begin };
+        let connections = Connections { pool, timeout: self.statement_timeout.saturating_add(GRACE), begin };
         Ok(PostgresStore::new(PostgresEngine::over(connections)))
     }
 
@@ -175,6 +175,9 @@ impl std::fmt::Debug for PostgresOptions {
 
 /// A connection that was used within this time is not tested before use.
 const FRESH: Duration = Duration::from_millis(100);
+
+/// The longest timeout that PostgreSQL knows, in milliseconds.
+const LONGEST: u128 = i32::MAX as u128;
 
 /// The time for the server's timeout error to arrive.
 const GRACE: Duration = Duration::from_millis(250);

@@ -115,3 +115,11 @@ async fn records_of_a_later_version_are_refused_and_left_alone() {
     assert_eq!(server.cli(&["KEYS", "*"]), "grantor:format");
     RedisStore::options().prefix("another").connect(&server.url()).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_longest_timeout_is_no_timeout() {
+    let server = RedisServer::start();
+    let options = RedisStore::options().response_timeout(Duration::MAX);
+    let store = options.connect(&server.url()).await.unwrap();
+    store.insert(behaviour::client("app")).await.unwrap();
+}
