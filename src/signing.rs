@@ -129,6 +129,12 @@ pub trait AccessTokenClaims: Send + Sync {
     fn claims(&self, token: &Claims) -> Map<String, Value>;
 }
 
+impl<T: AccessTokenClaims + ?Sized> AccessTokenClaims for Arc<T> {
+    fn claims(&self, token: &Claims) -> Map<String, Value> {
+        (**self).claims(token)
+    }
+}
+
 /// What is to be signed: data of any type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -161,6 +167,10 @@ impl Unsigned {
 }
 
 /// Signs tokens and responses, and verifies its own access tokens.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `TokenSigner`, so it cannot sign tokens",
+    note = "a key or a `Signer` becomes one by `JwtSigner::new(Keys::from_signers(vec![Arc::new(key)])?)?`, with the feature `jwt`"
+)]
 #[async_trait]
 pub trait TokenSigner: Send + Sync {
     /// A JWS of this type (compact serialisation). The claims are this crate's own and are signed as they

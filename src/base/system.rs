@@ -46,6 +46,12 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
+impl<T: Entropy + ?Sized> Entropy for Arc<T> {
+    fn fill(&self, bytes: &mut [u8]) {
+        (**self).fill(bytes);
+    }
+}
+
 /// The clock of this machine, in whole seconds, except for [`precise_now`](Clock::precise_now). On
 /// `wasm32-unknown-unknown` it is the [host](host)'s.
 #[derive(Clone, Copy, Debug, Default)]

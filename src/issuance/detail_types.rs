@@ -29,6 +29,16 @@ pub trait DetailType: Send + Sync {
     }
 }
 
+impl<T: DetailType + ?Sized> DetailType for Arc<T> {
+    fn accepts(&self, detail: &AuthorizationDetail) -> bool {
+        (**self).accepts(detail)
+    }
+
+    fn covers(&self, granted: &AuthorizationDetail, asked: &AuthorizationDetail) -> bool {
+        (**self).covers(granted, asked)
+    }
+}
+
 /// Details whose members, except `type`, deserialise into `T`. Let `T` deny unknown fields.
 ///
 /// ```

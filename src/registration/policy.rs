@@ -1,6 +1,7 @@
 //! The host's policy for registrations.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -17,6 +18,13 @@ use crate::store::BackendError;
 pub trait RegistrationPolicy: Send + Sync {
     /// Called before a client is registered, and before it changes itself.
     async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, BackendError>;
+}
+
+#[async_trait]
+impl<T: RegistrationPolicy + ?Sized> RegistrationPolicy for Arc<T> {
+    async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, BackendError> {
+        (**self).review(applicant).await
+    }
 }
 
 /// Who wants to register, and what.

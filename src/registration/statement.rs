@@ -1,5 +1,7 @@
 //! Software statements: metadata that a third party vouches for (RFC 7591 section 2.3).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -15,6 +17,17 @@ pub trait StatementVerifier: Send + Sync {
     /// The claims of the statement, if its signature, its issuer and its dates are right.
     async fn verify(&self, statement: &str, now: DateTime<Utc>)
     -> Result<Map<String, Value>, StatementError>;
+}
+
+#[async_trait]
+impl<T: StatementVerifier + ?Sized> StatementVerifier for Arc<T> {
+    async fn verify(
+        &self,
+        statement: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Map<String, Value>, StatementError> {
+        (**self).verify(statement, now).await
+    }
 }
 
 /// Why a software statement is refused.

@@ -1,5 +1,7 @@
 //! [`TokenVerifier`]: says what an access token permits.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -40,5 +42,25 @@ pub trait TokenVerifier: Send + Sync {
     /// The issuer of its tokens; the metadata name it as an authorization server.
     fn issuer(&self) -> Option<&str> {
         None
+    }
+}
+
+#[async_trait]
+impl<T: TokenVerifier + ?Sized> TokenVerifier for Arc<T> {
+    async fn verify(
+        &self,
+        token: &str,
+        resource: &ResourceId,
+        now: DateTime<Utc>,
+    ) -> Result<Access, Refusal> {
+        (**self).verify(token, resource, now).await
+    }
+
+    async fn check_proof_algorithm(&self, access: &Access, algorithm: Algorithm) -> Result<(), Refusal> {
+        (**self).check_proof_algorithm(access, algorithm).await
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        (**self).issuer()
     }
 }

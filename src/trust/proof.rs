@@ -98,6 +98,16 @@ pub trait ProofVerifier: Send + Sync {
     fn algorithms(&self) -> Vec<&'static str>;
 }
 
+impl<T: ProofVerifier + ?Sized> ProofVerifier for Arc<T> {
+    fn verify(&self, proof: &str) -> Result<Proof, Flaw> {
+        (**self).verify(proof)
+    }
+
+    fn algorithms(&self) -> Vec<&'static str> {
+        (**self).algorithms()
+    }
+}
+
 /// How DPoP proofs are accepted, at an authorization server or at a resource (RFC 9449).
 ///
 /// A proof is valid for 60 seconds or until its `exp`, and once: a [`ReplayGuard`](crate::ReplayGuard) remembers its `jti`, for

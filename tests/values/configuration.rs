@@ -451,3 +451,27 @@ async fn a_registration_that_is_mistaken_registers_nothing() {
     let closed = Fixture::new().server.register(Client::application().redirect_uri(CALLBACK)).await;
     assert!(matches!(closed, Err(HostError::NoRegistrar)));
 }
+
+/// A host may share each of its parts.
+#[test]
+fn a_shared_part_is_a_part() {
+    use grantor::registration::{RegistrationPolicy, StatementVerifier};
+    macro_rules! is_one {
+        ($($part:path),* $(,)?) => {
+            $({
+                fn takes<T: $part + ?Sized>() {}
+                takes::<Arc<dyn $part>>();
+            })*
+        };
+    }
+    is_one!(
+        grantor::AccessTokenClaims,
+        grantor::DetailType,
+        grantor::client::SlowHash,
+        grantor::resource::TokenVerifier,
+        RegistrationPolicy,
+        StatementVerifier,
+        grantor::dpop::ProofVerifier,
+        grantor::Entropy,
+    );
+}

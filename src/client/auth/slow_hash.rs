@@ -1,6 +1,7 @@
 //! [`SlowHash`]: how the host checks secrets that people chose.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -15,4 +16,11 @@ pub trait SlowHash: Send + Sync + fmt::Debug {
     /// client. After [`Policy::store_deadline`](crate::Policy::store_deadline) the response is 503, and the
     /// future is dropped.
     async fn verify(&self, phc: &str, presented: &SecretText) -> Option<bool>;
+}
+
+#[async_trait]
+impl<T: SlowHash + ?Sized> SlowHash for Arc<T> {
+    async fn verify(&self, phc: &str, presented: &SecretText) -> Option<bool> {
+        (**self).verify(phc, presented).await
+    }
 }
