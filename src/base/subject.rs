@@ -131,6 +131,10 @@ pub struct Login {
 impl Login {
     /// A user who authenticated at `auth_time`. Both are trusted: the tokens act for the user that is named
     /// here.
+    ///
+    /// The identifier must not be empty, and for OpenID Connect it has at most 255 ASCII characters, unless
+    /// the client gets pairwise ones: otherwise the request ends with `server_error`, and the audit has
+    /// [`Reason::SubjectUnfit`](crate::Reason::SubjectUnfit).
     #[must_use]
     pub fn new(user: impl Into<Arc<str>>, auth_time: DateTime<Utc>) -> Self {
         let authentication = Authentication { auth_time, acr: None };

@@ -347,7 +347,8 @@ pub enum Reason {
     TokenForAnotherClient,
 
     // Responses of OpenID Connect.
-    /// The host's identifier of this user has more than 255 characters, or is not ASCII.
+    /// The host's identifier of this user is empty, or, in OpenID Connect, has more than 255 characters or is
+    /// not ASCII.
     SubjectUnfit,
     /// The client registered an algorithm that the signer has no key for, or HS256 although the host cannot
     /// open its secret.

@@ -171,6 +171,11 @@ pub(crate) fn can_be_sub(user: &str) -> bool {
     user.is_ascii() && (1..=255).contains(&user.len())
 }
 
+/// Whether a user identifier can be the subject of tokens. No user has an empty one.
+pub(crate) fn can_be_subject(user: &str, is_of_openid: bool) -> bool {
+    if is_of_openid { can_be_sub(user) } else { !user.is_empty() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

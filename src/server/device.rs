@@ -16,6 +16,7 @@ use crate::flow::consent::Terms;
 use crate::flow::device;
 use crate::grant::{BrowserSession, Grant, GrantId, Login, UserCode};
 use crate::http::{Request, Response};
+use crate::openid::{OPENID, can_be_subject};
 use crate::store::{Record, Tombstone, Write};
 
 impl AuthorizationServer {
@@ -280,7 +281,13 @@ impl DeviceConsent {
         let Waiting { server, terms, claimant, .. } = &self.waiting;
         let (login, claimant, policy) = (self.login.clone(), *claimant, server.rules().policy.clone());
         let (scope, details) = (terms.scope().clone(), terms.details().clone());
+        let is_of_openid = server.rules().openid.is_some() && scope.contains(OPENID);
+        let sub = server.rules().sub_of(login.subject(), terms.client());
         let approve = |grant: Grant, now| {
+            let sub = sub.as_ref().map_err(|reason| *reason)?.as_deref().unwrap_or(login.subject().id());
+            if !can_be_subject(sub, is_of_openid) {
+                return Err(Reason::SubjectUnfit);
+            }
             let granted = Some((&scope, &details));
             grant.approve(&claimant, &login, granted, now, &policy)
         };

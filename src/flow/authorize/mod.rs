@@ -46,7 +46,7 @@ use crate::grant::{Login, Subject};
 use crate::http::form::Form;
 use crate::http::{Method, Request};
 use crate::issuance::{self as gate, AccountStatus, Facts, Gate, Issuance, Rules};
-use crate::openid::OPENID;
+use crate::openid::{OPENID, can_be_subject};
 use crate::store::Record;
 use parameters::AuthorizationParameters;
 use source::{SignedRequest, Source};
@@ -221,6 +221,10 @@ impl AwaitLogin {
             Ok(checked) => checked,
             Err(reason) => return SignedIn::Refused(Box::new(self.refuse(reason, Some(login.subject)))),
         };
+        let sub = checked.issuance.sub.as_deref().unwrap_or(login.subject().id());
+        if !can_be_subject(sub, checked.issuance.openid.is_some()) {
+            return SignedIn::Refused(Box::new(self.refuse(Reason::SubjectUnfit, Some(login.subject))));
+        }
         let because = self.because(&login, &checked.issuance, now, rules);
         if because == Some(LoginReason::OtherUser) && login.authentication().auth_time >= self.since {
             // The user was sent to sign in as another user, and came back as the same one.

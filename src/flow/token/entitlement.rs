@@ -14,6 +14,7 @@ use crate::error::{ExtensionRefusal, Fault, Reason, Refusal};
 use crate::flow::AccountStatus;
 use crate::grant::{Authentication, Subject};
 use crate::issuance::Limits;
+use crate::openid::can_be_subject;
 use crate::store::{BackendError, ReplayKey};
 
 /// The subject of the tokens, and the most that they may permit.
@@ -47,7 +48,8 @@ enum Holder {
 }
 
 impl Entitlement {
-    /// A user, by the host's own stable identifier. The tokens act for this user.
+    /// A user, by the host's own stable identifier. The tokens act for this user. An empty identifier is a
+    /// mistake of the host: the response is 500.
     pub fn user(user: impl Into<Arc<str>>, scope: Scope) -> Self {
         Self::of(Holder::User(user.into()), scope)
     }
@@ -74,7 +76,8 @@ impl Entitlement {
         Self { authentication: Some(Authentication { auth_time, acr }), ..self }
     }
 
-    /// Limits the lifetime of the grant; by default that of the server's policy applies.
+    /// Limits the lifetime of the grant; by default that of the server's policy applies. Less than a second
+    /// means that the entitlement is over, and the response is `invalid_grant`.
     pub fn lifetime(self, longest: Duration) -> Self {
         Self { lifetime: Some(longest), ..self }
     }
@@ -135,6 +138,12 @@ impl Entitlement {
         account_status: AccountStatus,
         now: DateTime<Utc>,
     ) -> Result<(Entitled, Option<Authentication>), Reason> {
+        if matches!(&self.holder, Holder::User(user) if !can_be_subject(user, false)) {
+            return Err(Reason::SubjectUnfit);
+        }
+        if self.lifetime.is_some_and(|longest| longest < Duration::from_secs(1)) {
+            return Err(Reason::Extension(ExtensionRefusal::GrantInvalid));
+        }
         let limits = Limits {
             scope: self.scope,
             resources: self.resources.map(ResourceIndicators::of).transpose()?,

@@ -7,6 +7,7 @@ use crate::client::{Client, GrantType};
 use crate::error::{Reason, Refusal};
 use crate::grant::{Authentication, Subject};
 use crate::issuance::{Facts, RequestedAccess};
+use crate::openid::can_be_subject;
 
 /// Waits for the host to check a user name and a password.
 #[derive(Debug)]
@@ -38,9 +39,13 @@ impl AwaitOwner {
     /// # Errors
     /// The password was wrong.
     pub fn with_owner(self, found: Option<Subject>, facts: &Facts<'_>) -> Result<AwaitSecrets, Refusal> {
+        let subject = found.ok_or(Reason::OwnerCredentialsWrong)?;
+        if !can_be_subject(subject.id(), false) {
+            return Err(Reason::SubjectUnfit.into());
+        }
         Ok(AwaitSecrets {
             client: self.client,
-            subject: found.ok_or(Reason::OwnerCredentialsWrong)?,
+            subject,
             authentication: Some(Authentication { auth_time: facts.now, acr: None }),
             grant_type: GrantType::Password,
             asked: self.asked,

@@ -53,6 +53,23 @@ async fn the_host_says_in_whose_name() {
 }
 
 #[tokio::test]
+async fn an_entitlement_for_nobody_or_for_no_time_gives_no_token() {
+    let bench = Extending::new();
+    bench.host.answers(|ask| match ask.parameters.one("voucher") {
+        Some("for-nobody") => Ok(Entitlement::user("", scope("read"))),
+        Some("over") => Ok(Entitlement::user("alice", scope("read")).lifetime(Duration::ZERO)),
+        _ => Ok(Entitlement::user("alice", scope("read")).lifetime(Duration::from_secs(1))),
+    });
+    let nobody = bench.redeem("shop", &[("voucher", "for-nobody")]).await;
+    assert_eq!(nobody.error(), (500, "server_error".to_owned()));
+    assert_eq!(bench.fixture.log.last_reason(), Some(Reason::SubjectUnfit));
+    let over = bench.redeem("shop", &[("voucher", "over")]).await;
+    bench.assert_refused(&over, "invalid_grant", Reason::Extension(ExtensionRefusal::GrantInvalid));
+    assert_eq!(bench.fixture.count().await, 0);
+    assert_eq!(bench.redeem("shop", &[("voucher", "short")]).await.json()["expires_in"], 1);
+}
+
+#[tokio::test]
 async fn the_scope_is_what_client_host_and_request_have_in_common() {
     let bench = Extending::new();
     bench.host.answers(|_| Ok(Entitlement::user("alice", scope("write admin unknown"))));
