@@ -57,7 +57,7 @@ impl PostgresOptions {
     /// How long the server may run a statement; 1.5 s. If it does not report the timeout within another
     /// quarter of a second, the connection is closed.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
-        self.statement_timeout = timeout;
+        self.statement_timeout = timeout.min(LONGEST);
         self
     }
 
@@ -122,10 +122,10 @@ impl PostgresOptions {
             })
             .connect_lazy_with(options);
         let begin = self.transaction_pooling.then(|| {
-            let timeout = self.statement_timeout.as_millis().min(LONGEST);
+            let timeout = self.statement_timeout.as_millis();
             format!("BEGIN; SET LOCAL statement_timeout = {timeout}").into()
         });
-        let connections = Connections { pool, timeout: self.statement_timeout.saturating_add(GRACE), begin };
+        let connections = Connections { pool, timeout: self.statement_timeout + GRACE, begin };
         Ok(PostgresStore::new(PostgresEngine::over(connections)))
     }
 
@@ -176,8 +176,8 @@ impl std::fmt::Debug for PostgresOptions {
 /// A connection that was used within this time is not tested before use.
 const FRESH: Duration = Duration::from_millis(100);
 
-/// The longest timeout that PostgreSQL knows, in milliseconds.
-const LONGEST: u128 = i32::MAX as u128;
+/// The longest timeout that PostgreSQL knows: 24 days.
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// The time for the server's timeout error to arrive.
 const GRACE: Duration = Duration::from_millis(250);

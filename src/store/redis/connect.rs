@@ -91,7 +91,7 @@ impl RedisOptions {
         }
         let is_single = matches!(target, Target::Single(_));
         let reads = Link::new(target, node, limit);
-        let (wait, patience, turn) = (self.wait, limit.saturating_mul(2), AtomicUsize::new(0));
+        let (wait, patience, turn) = (self.wait, limit * 2, AtomicUsize::new(0));
         let server = Arc::new(Server { is_single, reads, writes, wait, patience, turn });
         let names = Names::new(&self.prefix);
         setup::check_format(&server, &names).await?;

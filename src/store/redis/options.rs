@@ -36,7 +36,7 @@ impl RedisOptions {
     /// connection is replaced. Temporary refusals are retried for twice as long, so keep
     /// [`Policy::store_deadline`](crate::Policy::store_deadline) above that.
     pub fn response_timeout(mut self, limit: Duration) -> Self {
-        self.response_timeout = limit;
+        self.response_timeout = limit.min(LONGEST);
         self
     }
 
@@ -44,7 +44,7 @@ impl RedisOptions {
     /// do not within `limit`. By default it does not wait. What this guarantees, and what it does not, is in
     /// [`manual::storage_redis`](crate::manual::storage_redis).
     pub fn wait_replicas(mut self, replicas: u32, limit: Duration) -> Self {
-        self.wait = (replicas > 0).then_some(Wait { replicas, limit });
+        self.wait = (replicas > 0).then_some(Wait { replicas, limit: limit.min(LONGEST) });
         self
     }
 
@@ -55,3 +55,6 @@ impl RedisOptions {
         self
     }
 }
+
+/// Longer timeouts would overflow the clock, and make no difference.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use grantor::Registrar as _;
 use grantor::store::{RedisOptions, RedisStore};
 
 use crate::behaviour;
