@@ -7,10 +7,11 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// The most requests that wait in one line.
+/// The most requests that wait in one line, unless it has no limit.
 const MOST_WAITING: usize = 64;
 
 pub(super) struct Turns<K> {
+    longest: usize,
     /// Allocated by the first request: with many tenants, most have none.
     state: Mutex<Option<Box<State<K>>>>,
 }
@@ -26,12 +27,6 @@ struct Line {
     waiting: VecDeque<(u64, Waker)>,
 }
 
-impl<K> Default for Turns<K> {
-    fn default() -> Self {
-        Self { state: Mutex::new(None) }
-    }
-}
-
 impl<K> Default for State<K> {
     fn default() -> Self {
         Self { last_number: 0, lines: HashMap::new() }
@@ -44,7 +39,18 @@ impl<K> fmt::Debug for Turns<K> {
     }
 }
 
+impl<K> Default for Turns<K> {
+    fn default() -> Self {
+        Self { longest: MOST_WAITING, state: Mutex::new(None) }
+    }
+}
+
 impl<K: Copy + Eq + Hash> Turns<K> {
+    /// With lines of any length, for what the server itself lines up.
+    pub(super) fn unlimited() -> Self {
+        Self { longest: usize::MAX, ..Self::default() }
+    }
+
     /// Waits for a turn with this key; `None` at once if the line is full. A dropped future leaves the queue.
     pub(super) async fn take(&self, key: K) -> Option<Turn<'_, K>> {
         let (turn, is_first) = self.line_up(key)?;
@@ -64,7 +70,7 @@ impl<K: Copy + Eq + Hash> Turns<K> {
         let line = line.or_insert_with(|| Line { holder: number, waiting: VecDeque::new() });
         let is_first = line.holder == number;
         if !is_first {
-            if line.waiting.len() >= MOST_WAITING {
+            if line.waiting.len() >= self.longest {
                 return None;
             }
             line.waiting.push_back((number, Waker::noop().clone()));

@@ -179,14 +179,21 @@ impl Drop for Pending<'_> {
 }
 
 /// The lanes of a server in which clients are contacted, one at a time in each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::server) struct Lanes {
     last: AtomicUsize,
     turns: Turns<usize>,
 }
 
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { last: AtomicUsize::default(), turns: Turns::unlimited() }
+    }
+}
+
 impl Lanes {
-    async fn lane(&self) -> Turn<'_, usize> {
+    /// A turn in one of the lanes, which are never full.
+    async fn lane(&self) -> Option<Turn<'_, usize>> {
         let lane = self.last.fetch_add(1, Ordering::Relaxed) % LANES;
         self.turns.take(lane).await
     }

@@ -9,8 +9,8 @@ use grantor::outbound::OutboundResponse;
 use grantor::server::{ConfigError, Sessions};
 use grantor::store::{Filter, Page, TokenStore as _};
 use grantor::{
-    AuthorizationServer, BackendError, Client, GrantType, HostError, MemoryRegistry, MemoryStore, Policy, Reason,
-    Request, SessionId, Unasked, async_trait,
+    AuthorizationServer, BackendError, Client, GrantType, HostError, MemoryRegistry, MemoryStore, Policy,
+    Reason, Request, SessionId, Unasked, async_trait,
 };
 use serde_json::{Value, json};
 
