@@ -16,12 +16,18 @@ const MAX_EXCHANGES: usize = 8;
 impl AuthorizationServer {
     /// The grant with this id, unless one of its ancestors has ended.
     pub(super) async fn load_living(&self, id: GrantId) -> Result<Option<Record>, Fault> {
-        let record = self.load(id).await?;
-        let Some(parent) = record.as_ref().and_then(|record| record.grant().parent()) else {
-            return Ok(record);
-        };
-        let is_living = self.generation(Some(parent)).await?.is_some();
-        Ok(record.filter(|_| is_living))
+        match self.load(id).await? {
+            Some(record) if self.is_of_the_living(&record).await? => Ok(Some(record)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Whether none of the ancestors of a grant has ended.
+    pub(super) async fn is_of_the_living(&self, record: &Record) -> Result<bool, Fault> {
+        match record.grant().parent() {
+            None => Ok(true),
+            parent @ Some(_) => Ok(self.generation(parent).await?.is_some()),
+        }
     }
 
     /// Refuses an exchange whose chain would be too long, or whose subject token has ended.

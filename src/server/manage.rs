@@ -117,7 +117,11 @@ impl AuthorizationServer {
         let (mut pages, mut live) = (self.pages(&filter, SLICE), Vec::new());
         while let Some(listing) = pages.next().await? {
             let now = self.now();
-            live.extend(listing.records.into_iter().filter(|r| r.grant().is_redeemed(now)));
+            for record in listing.records {
+                if record.grant().is_redeemed(now) && self.is_of_the_living(&record).await? {
+                    live.push(record);
+                }
+            }
         }
         Ok(live)
     }

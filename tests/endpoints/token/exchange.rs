@@ -9,7 +9,7 @@ use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::server::{AuthorizationServerBuilder, ExchangePolicy};
 use grantor::{
     AccessTokens, AuthMethod, BackendError, Client, Clock as _, GrantType, MemoryRegistry, Profile, Reason,
-    Resource, async_trait,
+    Resource, Subject, async_trait,
 };
 use serde_json::json;
 
@@ -450,9 +450,13 @@ async fn ft_12_a_child_ends_with_the_whole_grant_of_its_parent() {
     for bench in both_formats() {
         let token = bench.subject_token("read").await;
         let child = bench.exchange(&token, &[("resource", BILLING)]).await.access_token();
-        let grant = bench.fixture.server.check(&token).await.unwrap().grant_id().unwrap();
-        assert!(bench.fixture.server.revoke_grant(grant).await.unwrap());
+        let server = &bench.fixture.server;
+        let listed = async || server.grants_of(&Subject::user("alice")).await.unwrap().len();
+        let grant = server.check(&token).await.unwrap().grant_id().unwrap();
+        assert_eq!(listed().await, 2);
+        assert!(server.revoke_grant(grant).await.unwrap());
         assert!(!bench.fixture.is_live(&child).await);
+        assert_eq!(listed().await, 0);
     }
 }
 

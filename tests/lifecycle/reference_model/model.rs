@@ -137,7 +137,7 @@ impl Life {
         let is_successor_unused = at + 1 == self.uses.len();
         if !has_mercy {
             self.over = true;
-        } else if is_successor_unused && self.uses[at].ask == ask {
+        } else if is_successor_unused && self.uses[at].ask == ask && !self.access[self.uses[at].access].gone {
             return Expect::Repeated { access: self.uses[at].access, refresh: at + 1 };
         }
         Expect::Refused("invalid_grant")
