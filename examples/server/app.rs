@@ -134,7 +134,10 @@ async fn one_host(State(app): State<App>, request: axum::extract::Request, next:
     let hosts = request.headers().get_all(header::HOST).iter().count();
     match request.version() {
         Version::HTTP_11 if hosts != 1 => {
-            app.pages.problem(StatusCode::BAD_REQUEST, "The request names no host, or several.")
+            let mut page =
+                app.pages.problem(StatusCode::BAD_REQUEST, "The request names no host, or several.");
+            pages::add_headers(page.headers_mut(), app.site.secure);
+            page
         }
         _ => next.run(request).await,
     }

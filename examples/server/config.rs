@@ -344,13 +344,13 @@ impl Reader {
         self.nothing_left(&entry, place, "username, password, password_hash, sub, pin, claims");
         let password = password?;
         if key == "password_hash" && !password.starts_with("$argon2") {
-            self.mistakes.push(format!("{place}: password_hash is not an Argon2 hash ($argon2id$…)"));
+            self.mistakes.push(format!("{place}.password_hash: it is not an Argon2 hash ($argon2id$…)"));
             return None;
         }
         match User::new(username?, sub?, &password) {
             Ok(user) => Some(user.with_pin(pin.as_deref()).with_claims(claims)),
             Err(error) => {
-                self.mistakes.push(format!("{place}.password_hash: {error}"));
+                self.mistakes.push(format!("{place}.{key}: {error}"));
                 None
             }
         }

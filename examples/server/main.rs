@@ -149,8 +149,12 @@ async fn run(arguments: Arguments) -> Result<(), Vec<String>> {
         return commands::run(command, config).await;
     }
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let Ok(tls) = config.tls.as_ref().map(tls::Tls::open).transpose() else {
-        return commands::check(config, Vec::new()).await;
+    let tls = match config.tls.as_ref().map(tls::Tls::open).transpose() {
+        Ok(tls) => tls,
+        Err(mistake) => {
+            commands::check(config, Vec::new()).await?;
+            return Err(vec![mistake.to_string()]);
+        }
     };
     let wanted = config.listen;
     let cannot_listen = |error: std::io::Error| vec![format!("listen: {wanted}: {error}")];

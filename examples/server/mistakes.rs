@@ -22,6 +22,17 @@ pub(crate) fn in_the_file(error: &ConfigError) -> String {
         ConfigError::AlgorithmMissing(algorithm) => {
             return format!("resources: there is no key for {algorithm}; add it to keys.algorithms");
         }
+        ConfigError::IssuerNotAUrl => {
+            "issuer: it is not an absolute URL with a host and without user information"
+        }
+        ConfigError::IssuerQuery => "issuer: it must not have a query or a fragment",
+        ConfigError::IssuerPath => "issuer: no segment of its path may begin with a colon or an asterisk",
+        ConfigError::KeysRetireBeforeIdTokens => {
+            "keys.retire must be at least openid.id_token_lifetime, or id_tokens outlive their key"
+        }
+        ConfigError::RegistrationGrantType => {
+            "registration.grants: the profile forbids one of them, or the server does not have it"
+        }
         other => return other.to_string(),
     };
     line.to_owned()

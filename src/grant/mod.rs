@@ -299,11 +299,6 @@ impl Grant {
         }
     }
 
-    /// Whether a logout has to find it, to notify its client.
-    pub(crate) fn is_kept_for_logout(&self) -> bool {
-        self.kept_for_logout().is_some()
-    }
-
     /// The same grant, after its session has ended.
     pub(crate) fn without_session(mut self) -> Self {
         if self.session().is_some() {

@@ -118,12 +118,25 @@ impl AuthorizationServer {
         while let Some(listing) = pages.next().await? {
             let now = self.now();
             for record in listing.records {
-                if record.grant().is_redeemed(now) && self.is_of_the_living(&record).await? {
+                if record.grant().is_redeemed(now) && self.is_listed(&record).await? {
                     live.push(record);
                 }
             }
         }
         Ok(live)
+    }
+
+    /// Whether the ancestors of a live grant are live, too. One that cannot be read is an audit event, and does
+    /// not hide the other grants.
+    async fn is_listed(&self, record: &Record) -> Result<bool, Fault> {
+        match self.is_of_the_living(record).await {
+            Err(Fault::Backend(error)) if error.is_permanent() => {
+                let about = EventSubject::of(record.grant()).cause(Some(&error));
+                self.audit(EventKind::Failed(Reason::StoreBroken), Endpoint::Host, about);
+                Ok(false)
+            }
+            outcome => outcome,
+        }
     }
 
     /// A page of the store. A record that cannot be read is an audit event, and does not hide the others. A

@@ -65,7 +65,10 @@ impl Consent {
             return self.ask().await;
         }
         let by_store = match self.remembered {
-            Remembered::Yes => Ok(Remembered::Yes),
+            Remembered::Yes => {
+                self.server.spare_record(&mut self.state).await;
+                Ok(Remembered::Yes)
+            }
             known @ (Remembered::No | Remembered::ButOffline) => {
                 self.server.remembers(&mut self.state).await.map(|found| found.max(known))
             }
@@ -96,11 +99,12 @@ impl Consent {
     /// If [`must_ask`](Self::must_ask) says so, and for a client that registered itself or has a metadata
     /// document, the user is asked nevertheless, or a request with `prompt=none` is answered with
     /// `consent_required`.
-    pub async fn approve_first_party(self) -> Unasked {
-        match self.must_ask() || self.client().is_stranger() {
-            true => self.ask().await,
-            false => self.without_page(EventKind::ConsentByPolicy).await,
+    pub async fn approve_first_party(mut self) -> Unasked {
+        if self.must_ask() || self.client().is_stranger() {
+            return self.ask().await;
         }
+        self.server.spare_record(&mut self.state).await;
+        self.without_page(EventKind::ConsentByPolicy).await
     }
 
     async fn ask(self) -> Unasked {
@@ -121,6 +125,13 @@ impl Consent {
 }
 
 impl AuthorizationServer {
+    /// Keeps no second record of a session for its logout. If the store cannot say, the new one is kept, too.
+    async fn spare_record(&self, state: &mut AwaitConsent) {
+        if state.is_kept_for_logout() {
+            let _ = self.remembers(state).await;
+        }
+    }
+
     /// How much of a request a live grant of this user covers.
     ///
     /// A client that renews silently would leave a record for each time, and among those the live ones would
@@ -130,7 +141,13 @@ impl AuthorizationServer {
         let (mut pages, mut best) = (self.pages(&filter, SLICE), Remembered::No);
         let mut is_to_keep = state.is_kept_for_logout();
         for _ in 0..PAGES {
-            let Some(listing) = pages.next().await? else { break };
+            let listing = match pages.next().await {
+                Ok(Some(listing)) => listing,
+                // What was found counts; the new record is then kept.
+                Ok(None) => break,
+                Err(_) if best == Remembered::Yes => break,
+                Err(fault) => return Err(fault),
+            };
             let now = self.now();
             for grant in listing.records.iter().map(Record::grant) {
                 best = best.max(state.remembered_in(grant, now));

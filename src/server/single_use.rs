@@ -100,12 +100,15 @@ impl AuthorizationServer {
         proof: Option<&Proven>,
     ) -> Result<TokenReply, Refusal> {
         // Dry run, so that a request which will be refused does not consume the identifier.
-        if let NewGrantDecision::Refuse(refusal) = flow.decide(self.fresh_secrets(), &self.facts()) {
+        let mut decision = flow.decide(self.fresh_secrets(), &self.facts());
+        self.prepare_access_token(decision.access_claims_mut())?;
+        if let NewGrantDecision::Refuse(refusal) = decision {
             return Err(refusal);
         }
+        self.use_proof(proof).await?;
         let replayed = Reason::Extension(ExtensionRefusal::Replayed);
         let only_use = self.use_once(key.within(&self.rules().issuer), until, replayed).await?;
-        let reply = self.issue_new_grant(flow, peer, proof).await?;
+        let reply = self.issue_new_grant(flow, peer, None).await?;
         only_use.answered();
         Ok(reply)
     }

@@ -103,6 +103,11 @@ fn is_of_one_client(error: &HostError) -> bool {
     match error {
         HostError::Backend(error) => error.is_permanent(),
         HostError::Contended => true,
-        _ => false,
+        HostError::Deadline
+        | HostError::Client(_)
+        | HostError::ClientExists
+        | HostError::NoSecret
+        | HostError::Details(_)
+        | HostError::NoRegistrar => false,
     }
 }

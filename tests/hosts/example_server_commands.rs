@@ -43,7 +43,7 @@ fn check_reports_every_mistake_and_touches_no_store() {
         Config::listening("127.0.0.1:9400", "store = \"mysql://db\"\nissuer = \"https://as.example/?q\"", "");
     let (code, out, err) = run(&["check", path(&config)]);
     assert_eq!((code, out.as_str()), (2, ""));
-    for mistake in ["store: \"mysql\" is unknown", "the issuer must not have a query"] {
+    for mistake in ["store: \"mysql\" is unknown", "issuer: it must not have a query"] {
         assert!(
             err.lines().any(|line| line.starts_with("error: ") && line.contains(mistake)),
             "{mistake}: {err}"
@@ -118,7 +118,7 @@ fn check_names_the_keys_of_the_file() {
         (
             "issuer = \"https://u:p@as.example\"",
             "",
-            "the issuer is not an absolute URL with a host and without",
+            "issuer: it is not an absolute URL with a host and without",
         ),
     ] {
         let config = Config::listening("127.0.0.1:9400", head, tail);

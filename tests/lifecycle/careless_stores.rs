@@ -197,7 +197,7 @@ async fn a_deletion_that_broke_off_is_finished_without_registration_over_http() 
     let registry = Arc::new(MemoryRegistry::new([ending]));
     let fixture = Fixture::with(|builder| builder.clients(registry.clone()).registrar(registry.clone()));
     let sweeping = tokio::spawn(fixture.server.clone().keep_sweeping(Duration::from_secs(60)));
-    for _ in 0..1000 {
+    for _ in 0..10_000 {
         if registry.all().is_empty() {
             break;
         }

@@ -2,6 +2,7 @@
 //! before the session has ended.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,13 +22,14 @@ use crate::documents::Requester;
 use crate::error::Reason;
 use crate::flow::logout::logout_token;
 use crate::openid::{Delivery, LogoutNotice};
-use crate::outbound::{OutboundError, OutboundRequest, ask};
+use crate::outbound::{ChosenBy, OutboundError, OutboundRequest, ask};
 
 /// The most notices pushed at once.
 const AT_ONCE: usize = 16;
 
-/// The most clients that a server contacts at once, for all sessions together.
-const LANES: usize = 64;
+/// The most clients that a server contacts at once, for all sessions together: of the host, of its developers,
+/// and clients that registered themselves or have a document. Clients that do not answer delay no others.
+const LANES: [usize; 3] = [32, 16, 16];
 
 /// How long the response to the browser waits for the first attempts.
 const PAGE: Duration = Duration::from_secs(2);
@@ -41,15 +43,15 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The queue did not take one of them.
-    pub(super) async fn tell(&self, notices: Vec<LogoutNotice>) -> Result<(), HostError> {
+    pub(super) async fn tell(&self, notices: Vec<(LogoutNotice, ChosenBy)>) -> Result<(), HostError> {
         let Some(channels) = self.inner.session_channels.as_deref().filter(|_| !notices.is_empty()) else {
             return Ok(());
         };
         if let Some(queue) = &channels.queue {
             let push = |notice: &LogoutNotice| self.in_time(queue.push(notice.clone()));
-            let pushed = Together::new(&notices, |notice| Box::pin(push(notice))).await;
+            let pushed = Together::new(&notices, |(notice, _)| Box::pin(push(notice))).await;
             let mut failed = None;
-            for (notice, pushed) in notices.iter().zip(pushed) {
+            for ((notice, _), pushed) in notices.iter().zip(pushed) {
                 if let Err(error) = pushed.flatten().map_or(Err(HostError::Deadline), |pushed| Ok(pushed?)) {
                     self.undelivered(&notice.client);
                     failed = Some(error);
@@ -60,8 +62,8 @@ impl AuthorizationServer {
         let Some(spawn) = &channels.spawn else { return Ok(()) };
         let first = Arc::new(FirstTry::default());
         let done = Arc::new(FirstTryDone(Arc::clone(&first)));
-        for notice in notices {
-            spawn(Box::pin(self.clone().deliver_in_background(notice, Arc::clone(&done))));
+        for (notice, by) in notices {
+            spawn(Box::pin(self.clone().deliver_in_background(notice, by, Arc::clone(&done))));
         }
         drop(done);
         let _ = in_time(poll_fn(|context| first.poll(context)), PAGE).await;
@@ -70,7 +72,7 @@ impl AuthorizationServer {
 
     /// Tries until the outcome is final. Each notice has a task of its own, so that a panic in a part of the
     /// host ends the delivery of no other.
-    async fn deliver_in_background(self, notice: LogoutNotice, first: Arc<FirstTryDone>) {
+    async fn deliver_in_background(self, notice: LogoutNotice, by: ChosenBy, first: Arc<FirstTryDone>) {
         let mut first = Some(first);
         let mut pending = Pending { server: &self, client: Some(&notice.client) };
         let Some(channels) = self.inner.session_channels.as_deref() else { return };
@@ -79,9 +81,10 @@ impl AuthorizationServer {
             if let Some(pause) = pause {
                 Delay::new(pause).await;
             }
-            let lane = self.process().logouts.lane().await;
-            let delivery = self.deliver(&notice).await;
-            drop(lane);
+            let delivery = match self.process().logouts.lane(by).await {
+                Some(_lane) => self.deliver(&notice).await,
+                None => Delivery::Later,
+            };
             first.take();
             if delivery != Delivery::Later {
                 pending.client = None;
@@ -173,29 +176,36 @@ struct Pending<'a> {
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if let Some(client) = self.client {
-            self.server.undelivered(client);
+            // An audit that panics, perhaps for the second time, must not abort the process.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.server.undelivered(client)));
         }
     }
 }
 
-/// The lanes of a server in which clients are contacted, one at a time in each.
+/// The lanes of a server in which clients are contacted, one at a time in each: those of each kind of client.
 #[derive(Debug)]
 pub(in crate::server) struct Lanes {
     last: AtomicUsize,
-    turns: Turns<usize>,
+    turns: [Turns<usize>; 3],
 }
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { last: AtomicUsize::default(), turns: Turns::unlimited() }
+        Self { last: AtomicUsize::default(), turns: [Turns::unlimited(), Turns::default(), Turns::default()] }
     }
 }
 
 impl Lanes {
-    /// A turn in one of the lanes, which are never full.
-    async fn lane(&self) -> Option<Turn<'_, usize>> {
-        let lane = self.last.fetch_add(1, Ordering::Relaxed) % LANES;
-        self.turns.take(lane).await
+    /// A turn in a lane; `None` if too many wait there, which happens only in those of strangers and
+    /// developers.
+    async fn lane(&self, by: ChosenBy) -> Option<Turn<'_, usize>> {
+        let kind = match by {
+            ChosenBy::Host => 0,
+            ChosenBy::Developer => 1,
+            ChosenBy::Client => 2,
+        };
+        let lane = self.last.fetch_add(1, Ordering::Relaxed) % LANES[kind];
+        self.turns[kind].take(lane).await
     }
 }
 

@@ -118,10 +118,6 @@ impl AuthorizationServer {
             match grant.is_ended() {
                 true => ending.ended.push(record.into_grant()),
                 false if grant.is_offline() => ending.offline.push(record),
-                // No client is told of it, so its session need not be found again.
-                false if !grant.is_kept_for_logout() => {
-                    open.push(Tombstone::of_session(record.into_grant(), now));
-                }
                 false => open.push(Tombstone::of(record.into_grant(), now)),
             }
         }
@@ -208,7 +204,8 @@ impl AuthorizationServer {
                     continue;
                 };
                 let sub = sub.as_deref().unwrap_or(user).into();
-                notices.push(LogoutNotice { client: id.clone(), sub, sid: sid.map(String::into_boxed_str) });
+                let sid = sid.map(String::into_boxed_str);
+                notices.push((LogoutNotice { client: id.clone(), sub, sid }, client.urls_chosen_by()));
             }
         }
         let told = self.tell(notices).await;

@@ -379,5 +379,6 @@ async fn many_logouts_at_once_contact_a_bounded_number_of_clients_at_once() {
     }
     futures_util::future::join_all(sessions.iter().map(|session| host.end(session))).await;
     hears(&host, EventKind::LogoutDelivered, 100).await;
-    assert_eq!(*crowd.0.lock().unwrap(), (0, 64));
+    let (now, most) = *crowd.0.lock().unwrap();
+    assert!(now == 0 && most <= 32, "{now} {most}");
 }
