@@ -96,8 +96,8 @@ pub struct Event<'a> {
     pub grant: Option<GrantId>,
     /// The subject of the grant.
     pub subject: Option<&'a Subject>,
-    /// The address of the peer ([`Request::peer`](crate::Request::peer)). At the authorization, logout and device
-    /// verification endpoints it is that of the user's browser, as your page passed it on.
+    /// The address of the peer ([`Request::peer`](crate::Request::peer)). At the authorization, logout and
+    /// device verification endpoints it is that of the user's browser, as your page passed it on.
     pub peer: Option<IpAddr>,
     /// For a repeated response to a refresh, the address that got it first.
     pub first_peer: Option<IpAddr>,

@@ -37,14 +37,15 @@ pub(super) fn copy_these<'a, V>(
 {
     for &name in names {
         for value in values(name) {
-            // One that is not text is copied as an empty one, so that it counts as malformed and not as absent.
+            // One that is not text is copied as an empty one, so that it counts as malformed and not as
+            // absent.
             read.headers.push(name, text(value).unwrap_or_default());
         }
     }
 }
 
-/// The values of a field that a proxy sets. One that is not text becomes `?`, so that it counts as malformed and
-/// not as absent.
+/// The values of a field that a proxy sets. One that is not text becomes `?`, so that it counts as malformed
+/// and not as absent.
 pub(super) fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
     values.map(|value| text(value).unwrap_or("?")).collect()
 }

@@ -16,8 +16,8 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Replaces the file atomically, with mode 0600 or what the old file had of it. If this fails, the old file is
-/// still there. If it succeeds, the new one is visible, but survives a power cut only after
+/// Replaces the file atomically, with mode 0600 or what the old file had of it. If this fails, the old file
+/// is still there. If it succeeds, the new one is visible, but survives a power cut only after
 /// [`sync_directory`].
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = beside(path, ".new");

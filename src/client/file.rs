@@ -17,8 +17,8 @@ use crate::error::BackendError;
 /// Clients in one JSON file, which is read once and replaced as a whole at each change: the file on disk is
 /// always the old one or the new one. For one process and some thousands of clients.
 ///
-/// **The file holds digests of secrets, password hashes and sealed secrets.** At the first change, only its owner
-/// may read it (mode 0600 on Unix).
+/// **The file holds digests of secrets, password hashes and sealed secrets.** At the first change, only its
+/// owner may read it (mode 0600 on Unix).
 ///
 /// A change writes and syncs the file on the calling thread, which takes some milliseconds; lookups only read
 /// memory.

@@ -150,8 +150,8 @@ pub trait ClientSignatures: Send + Sync {
     /// # Errors
     /// Why it is refused, or that the keys could not be fetched, which says nothing about the client. The
     /// response is 503, too, and the future is dropped,
-    /// [`Policy::store_deadline`](crate::Policy::store_deadline) and 3 s after the call, which leaves time for
-    /// one fetch.
+    /// [`Policy::store_deadline`](crate::Policy::store_deadline) and 3 s after the call, which leaves time
+    /// for one fetch.
     async fn verify(
         &self,
         signed: &SignedText<'_>,

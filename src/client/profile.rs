@@ -32,12 +32,12 @@ pub enum Profile {
     ///
     /// A registered `http://localhost` URI matches any port, and the editors' own redirect schemes are
     /// allowed ([`redirect_schemes`](crate::Registration::redirect_schemes)). A `resource` may be in both
-    /// requests or only in one, with or without a trailing slash, and with its scheme and host in any case; so
-    /// may the `audience` of a token exchange and the `locations` of authorization details. A self-registered
-    /// client may request every scope that the terms allow, because the SDKs register with the scope of the
-    /// first challenge and request more later (RFC 7591 section 2 lets a server replace values, and the
-    /// response says so). An unknown scope, such as `offline_access`, is ignored, and the response's `scope`
-    /// says what was granted (RFC 6749 section 3.3).
+    /// requests or only in one, with or without a trailing slash, and with its scheme and host in any case;
+    /// so may the `audience` of a token exchange and the `locations` of authorization details. A
+    /// self-registered client may request every scope that the terms allow, because the SDKs register with
+    /// the scope of the first challenge and request more later (RFC 7591 section 2 lets a server replace
+    /// values, and the response says so). An unknown scope, such as `offline_access`, is ignored, and the
+    /// response's `scope` says what was granted (RFC 6749 section 3.3).
     #[serde(rename = "mcp")]
     Mcp,
     /// The FAPI 2.0 Security Profile, for banks, health services and other hosts that must withstand stolen

@@ -164,8 +164,8 @@ fn distinguished_name(name: &X509Name<'_>) -> DistinguishedName {
     DistinguishedName::new(name.iter_rdn().map(part).collect())
 }
 
-/// The first octet of its DER: class, form and tag. A tag above 30 is written as 31, because it follows in further
-/// octets.
+/// The first octet of its DER: class, form and tag. A tag above 30 is written as 31, because it follows in
+/// further octets.
 fn identifier_of(value: &Any<'_>) -> u8 {
     let form = u8::from(value.header.is_constructed());
     let tag = u8::try_from(value.tag().0).map_or(0x1F, |tag| tag.min(0x1F));

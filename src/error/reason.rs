@@ -448,7 +448,9 @@ pub enum Reason {
     ProofOfAnotherWrite,
     /// Concurrent requests kept changing the grant.
     Contended,
-    /// Too many slow hashes, fetches of sector identifier documents, or requests with the same code, at once.
+    /// Too many slow hashes, fetches of sector identifier documents, or requests with the same code or the
+    /// same single-use identifier (of an assertion that is presented as a grant, or of a request object), at
+    /// once.
     Overloaded,
     /// The claims of an access token would make it so long that nothing reads it.
     AccessTokenTooLong,

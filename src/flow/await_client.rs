@@ -55,8 +55,8 @@ impl<R: AwaitsClient> AwaitClient<R> {
         self.presented.evidence()
     }
 
-    /// Takes the client. An unknown client is a normal input, and costs the same time as wrong credentials that
-    /// are not compared by a slow hash.
+    /// Takes the client. An unknown client is a normal input, and costs the same time as wrong credentials
+    /// that are not compared by a slow hash.
     ///
     /// # Errors
     /// Client authentication failed, or the client may not request this.

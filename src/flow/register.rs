@@ -223,8 +223,9 @@ impl Approved {
         Ok((client, information))
     }
 
-    /// The changed client. It keeps its id, its state, its live secrets (unless it needs one that the host can
-    /// open, and has none) and the presented registration access token, so a change whose response was lost can be repeated and returns the same new secret.
+    /// The changed client. It keeps its id, its state, its live secrets (unless it needs one that the host
+    /// can open, and has none) and the presented registration access token, so a change whose response was
+    /// lost can be repeated and returns the same new secret.
     ///
     /// # Errors
     /// The metadata are inconsistent, or a new secret could not be sealed.

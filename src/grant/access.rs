@@ -221,8 +221,8 @@ impl AccessRecord {
     }
 }
 
-/// The records in the order of issue. Most grants have one, which is stored inline. No vector that does so is as
-/// small: the tag of this enum has room for that of the grant's stage.
+/// The records in the order of issue. Most grants have one, which is stored inline. No vector that does so is
+/// as small: the tag of this enum has room for that of the grant's stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Vec<AccessRecord>")]
 pub(super) enum LiveTokens {

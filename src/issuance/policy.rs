@@ -9,8 +9,10 @@ use crate::base::Prefixes;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OmittedScope {
-    /// All that is registered for the client; without a registration, all that the server knows. `openid` and
-    /// `offline_access` are granted only to a request that names them.
+    /// All that is registered for the client; without a registration, all that the server knows. An
+    /// authorization, device, password or `client_credentials` request gets `openid` and `offline_access`
+    /// only if it names them. This does not hold for a token exchange, nor for what the host itself grants by
+    /// an [`Entitlement`](crate::flow::token::Entitlement).
     #[default]
     Registered,
     /// The error `invalid_scope`.
@@ -98,8 +100,8 @@ pub struct Policy {
     /// the same way. A correct secret of 22 characters or more with a fast hash is never refused.
     pub secret_failures_per_minute: u32,
     /// Whether a client's own signed access token is recorded; `true`. Such a token acts for no user: it is
-    /// from `client_credentials`, or from an exchange or a grant type of the host whose subject is a client. An
-    /// unrecorded one needs no write to the store, and cannot be revoked before it expires.
+    /// from `client_credentials`, or from an exchange or a grant type of the host whose subject is a client.
+    /// An unrecorded one needs no write to the store, and cannot be revoked before it expires.
     pub record_client_jwts: bool,
     /// How long one call of a store, a registry or another part of the host may take; 3 s. After that the
     /// response is 503. A call that may fetch the keys of a client may take 3 s longer.

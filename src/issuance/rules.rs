@@ -208,8 +208,8 @@ impl Rules {
         self.requires_push || client.requires_push() || self.switches_for(client).pushed_requests
     }
 
-    /// The algorithm of what is signed for a client that has registered none: RS256, or the signer's first one
-    /// that the client's profile allows.
+    /// The algorithm of what is signed for a client that has registered none: RS256, or the signer's first
+    /// one that the client's profile allows.
     fn algorithm_without_registration(&self, client: &Client) -> Algorithm {
         let allowed = self.switches_for(client).algorithms;
         if allowed.contains(&Algorithm::Rs256) {

@@ -143,8 +143,8 @@ impl OpenIdRules {
         scope.contains(OPENID).then(Box::default)
     }
 
-    /// The algorithm of `id_token`s that is registered for a client that names none: RS256, unless the server's
-    /// profile forbids it, or else the first that the server has.
+    /// The algorithm of `id_token`s that is registered for a client that names none: RS256, unless the
+    /// server's profile forbids it, or else the first that the server has.
     pub(crate) fn algorithm_to_register(&self) -> Algorithm {
         let rs256 = Algorithm::Rs256;
         let first = self.algorithms.first().copied().unwrap_or(rs256);

@@ -169,7 +169,8 @@ impl Wanted {
         of_scope(scope)
     }
 
-    /// Adds the claims of a scope to an empty set. No two scopes have a claim in common, so no name occurs twice.
+    /// Adds the claims of a scope to an empty set. No two scopes have a claim in common, so no name occurs
+    /// twice.
     fn add_scope(&mut self, scope: &Scope) {
         self.0.extend(of_scope(scope).map(|name| (Cow::Borrowed(name), None)));
     }

@@ -200,9 +200,9 @@ impl Registration {
 
     /// Fetches the `sector_identifier_uri` of a client at registration and at each change, and accepts the
     /// client if the list there has all its redirect URIs (OpenID Connect Registration section 5). The URL is
-    /// untrusted: see [`Outbound`]. At most 16 lists are fetched at once, 4 of them from one host; beyond that
-    /// the response is 503. Without this, all redirect URIs of a client with pairwise identifiers
-    /// must have the same host.
+    /// untrusted: see [`Outbound`]. At most 16 lists are fetched at once, 4 of them from one host; beyond
+    /// that the response is 503. Without this, all redirect URIs of a client with pairwise identifiers must
+    /// have the same host.
     pub fn sector_identifiers(mut self, outbound: impl Outbound + 'static) -> Self {
         self.sectors = Some(Arc::new(Few::of(outbound)));
         self

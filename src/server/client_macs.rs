@@ -38,8 +38,8 @@ impl AuthorizationServer {
     }
 
     /// The claims of an `id_token_hint` with a MAC by an unexpired secret of the client that it names. That
-    /// client could have made it, so it proves only what the client claims. As with a signature, the algorithm
-    /// that the client has now does not matter: it may have changed since.
+    /// client could have made it, so it proves only what the client claims. As with a signature, the
+    /// algorithm that the client has now does not matter: it may have changed since.
     pub(super) async fn hint_with_mac(&self, hint: &str) -> Result<Option<String>, Refusal> {
         let Some(macs) = self.client_macs() else { return Ok(None) };
         let Some(id) = macs.claimed_client(hint, HintClaims::TYPE) else { return Ok(None) };

@@ -179,8 +179,8 @@ impl AuthorizationServer {
         Err(Reason::Contended.into())
     }
 
-    /// A new grant whose tokens are issued at once. Everything else is checked, so the proof is marked as used
-    /// here.
+    /// A new grant whose tokens are issued at once. Everything else is checked, so the proof is marked as
+    /// used here.
     pub(super) async fn issue_new_grant(
         &self,
         flow: &AwaitSecrets,

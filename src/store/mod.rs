@@ -103,8 +103,9 @@ pub trait TokenStore: Send + Sync {
     /// that exists from the first page to the last is on one of them. A missing record survives a revoke-all.
     ///
     /// An empty page is not necessarily the last one: only [`Listing::next`] says whether another one
-    /// follows. It is greater than [`Page::after`]; a listing that does not advance is an error. A record whose body cannot be read is on the page by its columns ([`Listing::damaged`]), and
-    /// does not hide the others.
+    /// follows. It is greater than [`Page::after`]; a listing that does not advance is an error. A record
+    /// whose body cannot be read is on the page by its columns ([`Listing::damaged`]), and does not hide the
+    /// others.
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError>;
 
     /// Removes records that expired before `before`, at most `limit` of them, never under a long lock, and

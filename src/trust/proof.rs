@@ -110,8 +110,8 @@ impl<T: ProofVerifier + ?Sized> ProofVerifier for Arc<T> {
 
 /// How DPoP proofs are accepted, at an authorization server or at a resource (RFC 9449).
 ///
-/// A proof is valid for 60 seconds or until its `exp`, and once: a [`ReplayGuard`](crate::ReplayGuard) remembers its `jti`, for
-/// its key and URL.
+/// A proof is valid for 60 seconds or until its `exp`, and once: a [`ReplayGuard`](crate::ReplayGuard)
+/// remembers its `jti`, for its key and URL.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -147,9 +147,9 @@ impl Dpop {
     }
 
     /// Requires a nonce of this server in every proof (RFC 9449 sections 8 and 9); the client's clock may
-    /// then be wrong by 5 minutes (under a FAPI profile of the server, at most one minute ahead). A nonce is valid for 5 to 10 minutes. Nothing is stored: every node with
-    /// the same key accepts it. So give all nodes the same key, and keep it secret: an attacker who knows it
-    /// can make proofs in advance.
+    /// then be wrong by 5 minutes (under a FAPI profile of the server, at most one minute ahead). A nonce is
+    /// valid for 5 to 10 minutes. Nothing is stored: every node with the same key accepts it. So give all
+    /// nodes the same key, and keep it secret: an attacker who knows it can make proofs in advance.
     pub fn nonces(self, key: Secret) -> Self {
         Self { nonces: Some(Arc::new(Nonces::new(key))), ..self }
     }

@@ -11,8 +11,8 @@ use crate::error::AssertionFlaw as Flaw;
 /// How far a clock may be off, in seconds.
 pub(crate) const CLOCK_SKEW: i64 = 30;
 
-/// How long a node keeps what has expired for it: two nodes whose clocks are off by [`CLOCK_SKEW`] can disagree
-/// for that long on what has expired.
+/// How long a node keeps what has expired for it: two nodes whose clocks are off by [`CLOCK_SKEW`] can
+/// disagree for that long on what has expired.
 pub(crate) const KEPT_FOR_NODES: Duration = Duration::from_secs(2 * CLOCK_SKEW as u64);
 
 /// How long a signed text is valid past its `exp`, in seconds, for clocks that differ.

@@ -35,8 +35,8 @@ pub(crate) struct Method {
     pub(crate) credentials: Credentials,
     /// Where its credentials are in a request.
     carried: Carried,
-    /// Checks the credentials, apart from a slow hash. Without a client it takes the same time, and the result
-    /// is ignored.
+    /// Checks the credentials, apart from a slow hash. Without a client it takes the same time, and the
+    /// result is ignored.
     check: fn(&SecretText, Option<&Client>, DateTime<Utc>) -> Check,
 }
 

@@ -167,8 +167,8 @@ impl AwaitConsent {
         self.refuse(Reason::ConsentDenied)
     }
 
-    /// The write that uses up a pushed request, before its denial is sent: one request has one answer (RFC 9126
-    /// section 4). If it conflicts, the request was answered in another window.
+    /// The write that uses up a pushed request, before its denial is sent: one request has one answer (RFC
+    /// 9126 section 4). If it conflicts, the request was answered in another window.
     pub(crate) fn use_up(&self, now: DateTime<Utc>) -> Option<Write> {
         let record = self.pushed.as_ref()?;
         Some(Write::replace(record.version(), record.grant().clone().revoke(now), now))

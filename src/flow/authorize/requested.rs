@@ -157,8 +157,8 @@ impl AuthenticationRequest {
     }
 
     /// `acr_values`: the authentication context classes that the client wants, the preferred one first (RFC
-    /// 9470 section 4). In OpenID Connect they can also be those of an `acr` in the parameter `claims`, or the
-    /// client's `default_acr_values`.
+    /// 9470 section 4). In OpenID Connect they can also be those of an `acr` in the parameter `claims`, or
+    /// the client's `default_acr_values`.
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         values(self.acr_values.as_deref())
     }

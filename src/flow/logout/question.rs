@@ -39,8 +39,9 @@ impl Intent {
         Self { session: login.session.unwrap_or_else(user), what }
     }
 
-    /// Whether this token confirms the intent. A confirmation ends the session that it is bound to, so it works
-    /// once; without a session it is bound to the user, and works for [`LIFETIME`] in each of their browsers.
+    /// Whether this token confirms the intent. A confirmation ends the session that it is bound to, so it
+    /// works once; without a session it is bound to the user, and works for [`LIFETIME`] in each of their
+    /// browsers.
     pub(super) fn is_confirmed_by(&self, said: &str, now: DateTime<Utc>, rules: &Rules) -> bool {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(said) else { return false };
         let Some((time, mac)) = bytes.split_first_chunk::<TIME_BYTES>() else { return false };

@@ -165,8 +165,8 @@ impl RegistrationLimiter {
         admitted.map(Attempt::keep).map_err(throttled)
     }
 
-    /// Counts a change of a client that presented its registration access token, regardless of its outcome: by
-    /// client from any address, and by address with all its clients.
+    /// Counts a change of a client that presented its registration access token, regardless of its outcome:
+    /// by client from any address, and by address with all its clients.
     pub(in crate::server) fn changes(
         &self,
         peer: Option<IpAddr>,

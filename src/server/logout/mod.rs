@@ -142,8 +142,8 @@ impl LogoutQuestion {
     }
 
     /// The proof of the user's confirmation: bound to the session, the client and the redirect, for ten
-    /// minutes. The confirmation ends the session, so it cannot be reused. A [`Login`] without a session binds
-    /// it to the user, in any browser: it can be used again until the ten minutes are over.
+    /// minutes. The confirmation ends the session, so it cannot be reused. A [`Login`] without a session
+    /// binds it to the user, in any browser: it can be used again until the ten minutes are over.
     #[must_use]
     pub fn token(&self) -> &str {
         self.question.token()

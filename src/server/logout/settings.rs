@@ -80,7 +80,8 @@ impl Sessions {
 
     /// Notifies clients directly (Back-Channel Logout 1.0), through this `Outbound`. The response to the
     /// browser waits for two seconds at most; `spawn` runs each delivery on your runtime: `|delivery|
-    /// drop(tokio::spawn(delivery))`. At most 64 clients are contacted at once, for all sessions together. A client that cannot be reached is tried five times within five minutes
+    /// drop(tokio::spawn(delivery))`. At most 64 clients are contacted at once, for all sessions together. A
+    /// client that cannot be reached is tried five times within five minutes
     /// ([`retry_pauses`](Self::retry_pauses)), as long as the process lives.
     ///
     /// A URL that a client or its developer registered is untrusted

@@ -25,8 +25,8 @@ pub struct PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// `postgres://user:password@host:port/database`, with the parameters of `sqlx` behind a `?`. An unknown one is
-    /// refused.
+    /// `postgres://user:password@host:port/database`, with the parameters of `sqlx` behind a `?`. An unknown
+    /// one is refused.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),

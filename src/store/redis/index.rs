@@ -19,8 +19,8 @@ use crate::client::ClientId;
 use crate::grant::{GrantId, SessionId, Subject};
 use crate::store::{self as columns, BackendError, Filter, Write};
 
-/// The number of parts of the clients and of the index of a client or of all grants: what can be large is spread
-/// over the nodes of a cluster.
+/// The number of parts of the clients and of the index of a client or of all grants: what can be large is
+/// spread over the nodes of a cluster.
 pub(super) const PARTS: u8 = 16;
 
 /// If a grant is overdue for a purge by this much, no one calls `purge`.
