@@ -69,7 +69,7 @@ fn a_mistake_in_one_part_hides_none_in_the_others() {
     {
         let found = errors(&arguments);
         let starts =
-            ["limits.login: ", "store: wait_replicas", "tls: /nowhere.pem: ", "the issuer must not have"];
+            ["limits.login: ", "store: wait_replicas", "tls: /nowhere.pem: ", "issuer: it must not have"];
         assert_eq!(found.len(), 4, "{found:?}");
         assert!(found.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{found:?}");
     }
