@@ -9,8 +9,8 @@ use grantor::outbound::OutboundResponse;
 use grantor::server::{ConfigError, Sessions};
 use grantor::store::{Filter, Page, TokenStore as _};
 use grantor::{
-    AuthorizationServer, BackendError, Client, GrantType, HostError, MemoryRegistry, MemoryStore, Policy,
-    Reason, Request, SessionId, Unasked, async_trait,
+    AuthorizationServer, BackendError, Client, Consent, GrantType, HostError, MemoryRegistry, MemoryStore,
+    Policy, Reason, Request, Scope, SessionId, Unasked, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -159,6 +159,14 @@ async fn a_record_that_is_kept_for_a_logout_goes_when_no_session_can_last_any_mo
 
 #[tokio::test]
 async fn a_client_that_renews_silently_leaves_few_records_and_is_told_of_the_logout() {
+    renews(async |consent| consent.approve_remembered().await).await;
+    renews(async |consent| consent.approve_first_party().await).await;
+    let known = Scope::parse("openid").unwrap();
+    renews(async |consent| consent.granted_before(&known, &[]).approve_remembered().await).await;
+}
+
+/// A session in which the client renews its tokens every five minutes, without a page.
+async fn renews(approve: impl AsyncFn(Consent) -> Unasked) {
     let spa = Client::builder("spa").metadata(serde_json::from_value(hearing("spa")).unwrap());
     let spa = spa.redirect_uri(CALLBACK).grant_types([GrantType::AuthorizationCode]).secret(SECRET);
     let web = Scripted::by(|_| Ok(OutboundResponse::new(200, "")));
@@ -174,7 +182,7 @@ async fn a_client_that_renews_silently_leaves_few_records_and_is_told_of_the_log
         fixture.clock.advance(Duration::from_secs(5 * 60));
         let ask = fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
         let consent = ask.signed_in(alice()).await.consent().unwrap();
-        let Unasked::Answered(response) = consent.approve_remembered().await else { panic!("a page") };
+        let Unasked::Answered(response) = approve(consent).await else { panic!("a page") };
         let code = Answer(response).location_parameter("code").expect("a code");
         assert_eq!(fixture.redeem("spa", &code).await.status(), 200);
         fixture.server.sweep().await.unwrap();
