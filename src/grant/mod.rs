@@ -16,6 +16,8 @@ mod pushed;
 mod refresh;
 mod stage;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 pub(crate) use crate::base::MAX_ACTORS;
@@ -162,19 +164,24 @@ impl Grant {
         let ends = end_of(&issuance, now, policy);
         let Issuable { client, subject, rights, actor, parent, openid, .. } = issuance.into_inner();
         let AccessRights { scope, details, resources, confirmation } = rights;
-        let circumstances = Circumstances {
-            parties: Parties { client: client.id().clone(), subject },
-            authentication,
-            actor,
-            parent: parent.map(Box::new),
-            details,
-            openid,
-            confirmation: confirmation.map(Box::new),
-            spent: None,
+        let origin = match (&authentication, &actor, &parent, &openid, &confirmation) {
+            (None, None, None, None, None) if details.is_empty() && subject == *client.subject() => {
+                Origin::Own(Arc::clone(&client.own))
+            }
+            _ => Origin::from(Circumstances {
+                parties: Parties { client: client.id().clone(), subject },
+                authentication,
+                actor,
+                parent: parent.map(Box::new),
+                details,
+                openid,
+                confirmation: confirmation.map(Box::new),
+                spent: None,
+            }),
         };
         Self {
             id,
-            origin: Origin::of(circumstances, &client.own),
+            origin,
             scope,
             targets: resources,
             created: Second::of(now),

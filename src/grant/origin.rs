@@ -69,14 +69,6 @@ impl Circumstances {
 }
 
 impl Origin {
-    /// The origin of a grant for `own`, a client, or for somebody else.
-    pub(super) fn of(circumstances: Circumstances, own: &Arc<Parties>) -> Self {
-        match circumstances.is_bare() && circumstances.parties == **own {
-            true => Self::Own(Arc::clone(own)),
-            false => Self::from(circumstances),
-        }
-    }
-
     pub(super) fn parties(&self) -> &Parties {
         match self {
             Self::Own(parties) => parties,
@@ -164,13 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn the_own_grants_of_a_client_share_their_origin() {
-        let own = Arc::new(Parties::own(ClientId::new("app")));
-        let origin = Origin::of(Circumstances::of(Parties::clone(&own)), &own);
-        assert!(matches!(&origin, Origin::Own(shared) if Arc::ptr_eq(shared, &own)));
-        assert_eq!(Origin::from(Circumstances::of(Parties::clone(&own))), origin);
+    fn only_a_clients_own_grant_is_of_its_own() {
+        let own = Origin::from(Circumstances::of(Parties::own(ClientId::new("app"))));
+        assert!(matches!(own, Origin::Own(_)));
         for other in [Subject::user("app"), Subject::Client(ClientId::new("another"))] {
-            let origin = Origin::of(Circumstances::of(parties(other.clone())), &own);
+            let origin = Origin::from(Circumstances::of(parties(other.clone())));
             assert!(origin.circumstances().is_some());
             assert_eq!(origin.parties(), &parties(other));
         }

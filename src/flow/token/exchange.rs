@@ -242,7 +242,7 @@ impl AwaitPermission {
             Parent { name: subject.token_name(), rights, expires: subject.expires(), actor, account_status };
         Ok(AwaitSecrets {
             client,
-            subject: subject.subject().clone(),
+            subject: Some(subject.subject().clone()),
             authentication: subject.authentication(),
             grant_type: GrantType::TokenExchange,
             asked,

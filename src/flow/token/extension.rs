@@ -133,7 +133,7 @@ impl AwaitEntitlement {
     ) -> Result<AwaitSecrets, Refusal> {
         let Self { client, extended: Extended { known, .. }, asked } = self;
         let KnownExtension { grant_type, terms } = known;
-        let subject = entitlement.subject(client.client());
+        let subject = Some(entitlement.subject(client.client()));
         let (entitled, authentication) =
             entitlement.bounds(&grant_type, &terms, account_status, facts.now)?;
         let bounds = Bounds::Host(Box::new(entitled));

@@ -220,7 +220,8 @@ impl Authenticated {
                 Ok(Self::Grant(Box::new(redemption.with_client(client, access)?)))
             }
             GrantRequest::Client => {
-                let subject = client.confidential()?.subject().clone();
+                client.confidential()?;
+                let subject = None;
                 let bounds = Bounds::Client;
                 let authentication = None;
                 let flow =

@@ -19,7 +19,8 @@ use crate::store::{ReplayKey, Write};
 #[derive(Debug)]
 pub struct AwaitSecrets {
     pub(super) client: AuthenticatedClient,
-    pub(super) subject: Subject,
+    /// `None` is the client itself.
+    pub(super) subject: Option<Subject>,
     pub(super) authentication: Option<Authentication>,
     pub(super) grant_type: GrantType,
     pub(super) asked: RequestedAccess,
@@ -91,13 +92,14 @@ impl AwaitSecrets {
             },
             rules,
         };
+        let subject = self.subject.as_ref().unwrap_or_else(|| self.client().subject());
         match &self.bounds {
-            Bounds::Client => gate.pass_new(&self.subject),
+            Bounds::Client => gate.pass_new(subject),
             Bounds::Token(parent) => {
                 let Parent { rights, expires, actor, name, .. } = &**parent;
-                gate.pass_on(&self.subject, rights.as_ref(), *expires, actor.as_ref(), *name)
+                gate.pass_on(subject, rights.as_ref(), *expires, actor.as_ref(), *name)
             }
-            Bounds::Host(entitled) => gate.pass_entitled(&self.subject, &entitled.limits),
+            Bounds::Host(entitled) => gate.pass_entitled(subject, &entitled.limits),
         }
     }
 

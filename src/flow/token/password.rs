@@ -45,7 +45,7 @@ impl AwaitOwner {
         }
         Ok(AwaitSecrets {
             client: self.client,
-            subject,
+            subject: Some(subject),
             authentication: Some(Authentication { auth_time: facts.now, acr: None }),
             grant_type: GrantType::Password,
             asked: self.asked,
