@@ -14,7 +14,7 @@ use rand::{Rng as _, SeedableRng as _};
 use super::threads::{Measured, Operation};
 use super::{SEED, SHARDS, Scale};
 
-use Line::{Client, ClientId, RedirectUri, Registry, Scope, Turns};
+use Line::{Client, ClientId, Own, RedirectUri, Registry, Scope, Turns};
 use Visit::{Adds, Locks, ReadsShard, WritesShard};
 
 /// Fetching a line from a core of another complex, in ns. Assumed: the upper end of the 50 to 100 ns that are
@@ -40,6 +40,8 @@ enum Line {
     Client,
     /// The count of the text of its id.
     ClientId,
+    /// The count of what its own grants share.
+    Own,
     /// The count of the text of the server's scope.
     Scope,
     /// The lock of those who wait to redeem a code.
@@ -67,20 +69,18 @@ const CLIENT_CREDENTIALS: &[Visit] = &[
     Adds(Registry, 1),
     Adds(Client, 1),
     Adds(Registry, 1),
-    // the subject
-    Adds(ClientId, 1),
     // the gate
     Adds(Client, 1),
     Adds(ClientId, 1),
     Adds(Scope, 1),
     // the tokens and the grant
     Adds(Scope, 1),
+    Adds(Own, 1),
     Adds(ClientId, 1),
     Adds(Client, 1),
     WritesShard,
     // the flow and the answer are dropped
     Adds(Client, 1),
-    Adds(ClientId, 1),
     Adds(Scope, 1),
 ];
 
@@ -92,7 +92,6 @@ const REDEEM: &[Visit] = &[
     Locks(Turns),
     ReadsShard,
     // a copy of the grant
-    Adds(ClientId, 1),
     Adds(Scope, 1),
     Adds(RedirectUri, 1),
     // the gate
@@ -102,6 +101,7 @@ const REDEEM: &[Visit] = &[
     Adds(Scope, 2),
     Adds(Client, 1),
     Adds(Scope, 1),
+    Adds(ClientId, 1),
     WritesShard,
     // the replaced grant is dropped
     Adds(ClientId, 1),

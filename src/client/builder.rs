@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::auth::Credentials;
 use super::certificate::CertificateSubject;
+use super::identity::Identity;
 use super::keys::ClientKeys;
 use super::{ApplicationType, AuthMethod, Client, ClientError, ClientErrors, ClientId, ClientMetadata};
 use super::{ClientSecret, ClientState, GrantType, LogoutUris, Profile, ProfileMismatch, ResponseType};
 use super::{MIN_MAC_SECRET, SealedSecretError, SealedSecrets, SecretHash, SelfRegistration};
 use crate::base::redirect_uri::{RedirectUri, may_be_named};
-use crate::base::{AccessTokens, Parties, Scope, SecretText};
+use crate::base::{AccessTokens, Scope, SecretText};
 use crate::error::Mistakes;
 
 /// Builds a [`Client`].
@@ -450,7 +451,7 @@ impl ClientBuilder {
         metadata.redirect_uris.shrink_to_fit();
         metadata.post_logout_redirect_uris.shrink_to_fit();
         let client = Client {
-            own: Arc::new(Parties::own(id)),
+            identity: Identity::new(id),
             metadata,
             redirect_uris: redirect_uris.into_boxed_slice(),
             auth_method,

@@ -10,6 +10,7 @@ mod codec;
 pub(crate) mod document_url;
 mod file;
 mod grant_type;
+mod identity;
 #[cfg(feature = "jwt")]
 mod jwts;
 mod keys;
@@ -50,6 +51,7 @@ pub use codec::ClientDecodeError;
 pub(crate) use document_url::DocumentUrl;
 pub use file::{FileRegistry, FileRegistryError};
 pub use grant_type::{ExtensionUri, GrantType, NotAGrantType};
+pub(crate) use identity::Identity;
 #[cfg(feature = "jwt")]
 pub use jwts::ClientJwts;
 pub use keys::{ClaimsMissing, ClientKeySet, ClientKeys, ClientKeysError, ClientSignatures, SignedText};
@@ -136,8 +138,7 @@ pub enum ApplicationType {
 /// A registered client. Made by [`Client::builder`], which checks that its parts are consistent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// It and its own subject, in one place: the grants that it has for itself share this.
-    pub(crate) own: Arc<Parties>,
+    pub(crate) identity: Identity,
     pub(crate) metadata: ClientMetadata,
     pub(crate) redirect_uris: Box<[RedirectUri]>,
     pub(crate) auth_method: AuthMethod,
@@ -169,12 +170,17 @@ impl Client {
     /// `client_id`
     #[must_use]
     pub fn id(&self) -> &ClientId {
-        &self.own.client
+        &self.identity.id
     }
 
     /// The client as the subject of its own tokens.
     pub(crate) fn subject(&self) -> &Subject {
-        &self.own.subject
+        &self.identity.own.subject
+    }
+
+    /// The parties of the grants that it has for itself.
+    pub(crate) fn parties(&self) -> &Arc<Parties> {
+        &self.identity.own
     }
 
     /// `client_name`, for people; it is what the developer claims.

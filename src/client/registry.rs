@@ -101,7 +101,8 @@ impl Replacement {
     /// Replaces `current` by `next`, which gets its id, and its owner unless it names another one.
     pub fn of(current: &Client, next: Client) -> Self {
         let owner = next.owner.clone().or_else(|| current.owner.clone());
-        let client = Client { own: Arc::clone(&current.own), revision: current.revision + 1, owner, ..next };
+        let client =
+            Client { identity: current.identity.clone(), revision: current.revision + 1, owner, ..next };
         Self { expect: current.revision, client }
     }
 

@@ -166,7 +166,7 @@ impl Grant {
         let AccessRights { scope, details, resources, confirmation } = rights;
         let origin = match (&authentication, &actor, &parent, &openid, &confirmation) {
             (None, None, None, None, None) if details.is_empty() && subject == *client.subject() => {
-                Origin::Own(Arc::clone(&client.own))
+                Origin::Own(Arc::clone(client.parties()))
             }
             _ => Origin::from(Circumstances {
                 parties: Parties { client: client.id().clone(), subject },

@@ -73,7 +73,7 @@ impl Grant {
         };
         Self {
             id: fresh.grant,
-            origin: Origin::Own(Arc::clone(&client.own)),
+            origin: Origin::Own(Arc::clone(client.parties())),
             scope: Scope::empty(),
             targets: ResourceIndicators::default(),
             created: Second::of(now),

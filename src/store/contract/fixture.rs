@@ -10,10 +10,12 @@ use super::report::Stop;
 use crate::base::pkce::{CodeChallenge, CodeVerifier};
 use crate::base::redirect_uri::RedirectUri;
 use crate::base::{
-    AuthorizationDetails, Clock, Digest, Entropy, FreshSecrets, Parties, ResourceIndicators, RightsRef,
-    Scope, Secret, SystemClock,
+    AuthorizationDetails, Clock, Digest, Entropy, FreshSecrets, ResourceIndicators, RightsRef, Scope, Secret,
+    SystemClock,
 };
-use crate::client::{AuthMethod, Client, ClientId, ClientMetadata, ClientSecret, GrantType, SecretHash};
+use crate::client::{
+    AuthMethod, Client, ClientId, ClientMetadata, ClientSecret, GrantType, Identity, SecretHash,
+};
 use crate::error::Reason;
 use crate::grant::{
     Authentication, BrowserSession, CodeRedemption, DeviceCodeUse, Grant, GrantId, Issued, SessionId,
@@ -420,7 +422,7 @@ fn client_of(id: &str, rotates: bool) -> Arc<Client> {
         ..ClientMetadata::default()
     };
     Arc::new(Client {
-        own: Arc::new(Parties::own(ClientId::new(id))),
+        identity: Identity::new(ClientId::new(id)),
         metadata,
         redirect_uris: Box::default(),
         auth_method: AuthMethod::ClientSecretBasic,
