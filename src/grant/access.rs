@@ -1,8 +1,8 @@
 //! The access tokens of a grant: one record each, until the token expires or is revoked.
 
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{mem, slice};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -265,12 +265,20 @@ impl LiveTokens {
     }
 
     /// Keeps some of the records, and appends others.
-    fn change(&mut self, is_kept: impl FnMut(&AccessRecord) -> bool, new: &[AccessRecord]) {
-        let mut records = Vec::with_capacity(self.as_slice().len() + new.len());
-        records.extend_from_slice(self.as_slice());
+    fn change(&mut self, is_kept: impl FnMut(&AccessRecord) -> bool, new: Self) {
+        let mut records = Vec::with_capacity(self.as_slice().len() + new.as_slice().len());
+        mem::take(self).move_to(&mut records);
         records.retain(is_kept);
-        records.extend_from_slice(new);
+        new.move_to(&mut records);
         *self = records.into();
+    }
+
+    fn move_to(self, records: &mut Vec<AccessRecord>) {
+        match self {
+            Self::None => {}
+            Self::One(only) => records.push(only),
+            Self::Several(several) => records.extend(several),
+        }
     }
 
     /// How long to wait until there is room for one more token; `None` if there is room. A live record is
@@ -289,7 +297,7 @@ impl LiveTokens {
     /// Adds a record, and drops the expired ones.
     pub(super) fn add(&mut self, record: AccessRecord, now: DateTime<Utc>) {
         match self.iter().any(|r| r.is_live(now)) {
-            true => self.change(|r| r.is_live(now), slice::from_ref(&record)),
+            true => self.change(|r| r.is_live(now), Self::One(record)),
             false => *self = Self::One(record),
         }
     }
@@ -314,7 +322,7 @@ impl LiveTokens {
 
     /// Inserts the records of earlier tokens before these.
     pub(super) fn follow(&mut self, mut earlier: Self) {
-        earlier.change(|_| true, self.as_slice());
+        earlier.change(|_| true, mem::take(self));
         *self = earlier;
     }
 
@@ -340,7 +348,7 @@ impl LiveTokens {
         let is_it = |r: &AccessRecord| r.is_live(now) && r.digest.fingerprint() == name;
         let is_there = self.iter().any(is_it);
         if is_there {
-            self.change(|r| !is_it(r), &[]);
+            self.change(|r| !is_it(r), Self::None);
         }
         is_there
     }

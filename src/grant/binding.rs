@@ -309,7 +309,6 @@ mod tests {
         }
         assert!(size_of::<crate::grant::AccessRecord>() <= size_of::<RecordBefore>());
         assert!(size_of::<Confirmation>() <= 40);
-        let parties = size_of::<crate::base::Parties>();
-        assert!(size_of::<crate::grant::origin::Circumstances>() - parties <= size_of::<Before>());
+        assert!(size_of::<crate::grant::origin::Circumstances>() <= size_of::<Before>());
     }
 }

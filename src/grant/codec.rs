@@ -160,16 +160,18 @@ impl Grant {
         };
         Ok(Self {
             id,
-            origin: Origin::from(Circumstances {
-                parties: Parties { client: body.client, subject: body.subject },
-                authentication: body.authentication,
-                actor: body.actor,
-                parent: body.parent.map(Box::new),
-                details: body.details,
-                openid: body.openid,
-                confirmation: body.cnf.map(Box::new),
-                spent,
-            }),
+            origin: Origin::new(
+                Parties { client: body.client, subject: body.subject },
+                Circumstances {
+                    authentication: body.authentication,
+                    actor: body.actor,
+                    parent: body.parent.map(Box::new),
+                    details: body.details,
+                    openid: body.openid,
+                    confirmation: body.cnf.map(Box::new),
+                    spent,
+                },
+            ),
             scope: body.scope,
             targets: body.targets,
             created: body.created,

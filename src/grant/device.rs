@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::bridge::{Bridge, TokenParameters};
-use super::origin::{Circumstances, Spent};
+use super::origin::{Circumstances, Origin, Spent};
 use super::stage::{Lifetime, Live, Stage};
 use super::{Grant, Kind, Login, UserCode, Verdict, refuse};
 use crate::base::{
@@ -239,7 +239,8 @@ impl Grant {
         });
         let authentication = Some(login.authentication().clone());
         let parties = Parties { client: self.client().clone(), subject: login.subject().clone() };
-        self.origin = Circumstances { authentication, details, openid, ..Circumstances::of(parties) }.into();
+        let circumstances = Circumstances { authentication, details, openid, ..Circumstances::default() };
+        self.origin = Origin::new(parties, circumstances);
         self.created = Second::of(now);
         self.ends = Second::of(after(now, policy.grant_lifetime));
         Ok(self)

@@ -16,8 +16,6 @@ mod pushed;
 mod refresh;
 mod stage;
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 pub(crate) use crate::base::MAX_ACTORS;
@@ -164,24 +162,18 @@ impl Grant {
         let ends = end_of(&issuance, now, policy);
         let Issuable { client, subject, rights, actor, parent, openid, .. } = issuance.into_inner();
         let AccessRights { scope, details, resources, confirmation } = rights;
-        let origin = match (&authentication, &actor, &parent, &openid, &confirmation) {
-            (None, None, None, None, None) if details.is_empty() && subject == *client.subject() => {
-                Origin::Own(Arc::clone(client.parties()))
-            }
-            _ => Origin::from(Circumstances {
-                parties: Parties { client: client.id().clone(), subject },
-                authentication,
-                actor,
-                parent: parent.map(Box::new),
-                details,
-                openid,
-                confirmation: confirmation.map(Box::new),
-                spent: None,
-            }),
+        let circumstances = Circumstances {
+            authentication,
+            actor,
+            parent: parent.map(Box::new),
+            details,
+            openid,
+            confirmation: confirmation.map(Box::new),
+            spent: None,
         };
         Self {
             id,
-            origin,
+            origin: Origin::of(&client, subject, circumstances),
             scope,
             targets: resources,
             created: Second::of(now),
@@ -202,7 +194,7 @@ impl Grant {
         let openid = session.map(|session| Box::new(OpenId { session: Some(session), ..OpenId::default() }));
         Self {
             id,
-            origin: Circumstances { openid, ..Circumstances::of(parties) }.into(),
+            origin: Origin::new(parties, Circumstances { openid, ..Circumstances::default() }),
             scope: Scope::empty(),
             targets: ResourceIndicators::default(),
             created: Second::of(at),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::bridge::Bridge;
 use super::code::SpentCode;
 use super::device::SpentDeviceCode;
-use super::{Actor, Authentication};
+use super::{Actor, Authentication, Subject};
 use crate::base::{AuthorizationDetails, Confirmation, Parties, TokenName};
+use crate::client::Client;
 use crate::openid::OpenId;
 
 /// The parts of a grant that hardly ever change once it has issued tokens, so its versions share them.
@@ -15,13 +16,19 @@ pub(super) enum Origin {
     /// The client asked for itself, and nothing else is known. All such grants of a client share this.
     Own(Arc<Parties>),
     /// Anything else.
-    Other(Arc<Circumstances>),
+    Other(Arc<Told>),
 }
 
-/// What is known about the origin of a grant.
+/// Whose a grant is, and what is known about how it came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    parties: Parties,
+    circumstances: Circumstances,
+}
+
+/// How a grant came about; the default is that of a client's own grant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Circumstances {
-    pub(super) parties: Parties,
     /// How the user signed in.
     pub(super) authentication: Option<Authentication>,
     /// Who acts for the subject, if the grant is the result of a token exchange.
@@ -46,41 +53,34 @@ pub(super) enum Spent {
     Device(SpentDeviceCode),
 }
 
-impl Circumstances {
-    /// Nothing but whose the grant is.
-    pub(super) fn of(parties: Parties) -> Self {
-        Self {
-            parties,
-            authentication: None,
-            actor: None,
-            parent: None,
-            details: AuthorizationDetails::default(),
-            openid: None,
-            confirmation: None,
-            spent: None,
+impl Origin {
+    /// The origin of a new grant of this client.
+    pub(super) fn of(client: &Client, subject: Subject, circumstances: Circumstances) -> Self {
+        match circumstances == Circumstances::default() && subject == *client.subject() {
+            true => Self::Own(Arc::clone(client.parties())),
+            false => Self::new(Parties { client: client.id().clone(), subject }, circumstances),
         }
     }
 
-    fn is_bare(&self) -> bool {
-        let Self { parties: _, authentication, actor, parent, details, openid, confirmation, spent } = self;
-        let is_bare = authentication.is_none() && actor.is_none() && parent.is_none();
-        is_bare && details.is_empty() && openid.is_none() && confirmation.is_none() && spent.is_none()
+    pub(super) fn new(parties: Parties, circumstances: Circumstances) -> Self {
+        match circumstances == Circumstances::default() && parties.is_own() {
+            true => Self::Own(Arc::new(parties)),
+            false => Self::Other(Arc::new(Told { parties, circumstances })),
+        }
     }
-}
 
-impl Origin {
     pub(super) fn parties(&self) -> &Parties {
         match self {
             Self::Own(parties) => parties,
-            Self::Other(circumstances) => &circumstances.parties,
+            Self::Other(told) => &told.parties,
         }
     }
 
-    /// What is known besides its parties, if anything.
+    /// `None` for a client's own grant.
     pub(super) fn circumstances(&self) -> Option<&Circumstances> {
         match self {
             Self::Own(_) => None,
-            Self::Other(circumstances) => Some(circumstances),
+            Self::Other(told) => Some(&told.circumstances),
         }
     }
 
@@ -126,43 +126,30 @@ impl Origin {
 
     /// The same, with a change.
     pub(super) fn with(&self, change: impl FnOnce(&mut Circumstances)) -> Self {
-        let mut circumstances = match self {
-            Self::Own(parties) => Circumstances::of(Parties::clone(parties)),
-            Self::Other(circumstances) => Circumstances::clone(circumstances),
-        };
+        let mut circumstances = self.circumstances().cloned().unwrap_or_default();
         change(&mut circumstances);
-        circumstances.into()
-    }
-}
-
-impl From<Circumstances> for Origin {
-    fn from(circumstances: Circumstances) -> Self {
-        match circumstances.is_bare() && circumstances.parties.is_own() {
-            true => Self::Own(Arc::new(circumstances.parties)),
-            false => Self::Other(Arc::new(circumstances)),
-        }
+        Self::new(self.parties().clone(), circumstances)
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::base::Subject;
     use crate::client::ClientId;
     use crate::grant::{Grant, GrantId};
 
-    fn parties(subject: Subject) -> Parties {
-        Parties { client: ClientId::new("app"), subject }
-    }
-
     #[test]
-    fn only_a_clients_own_grant_is_of_its_own() {
-        let own = Origin::from(Circumstances::of(Parties::own(ClientId::new("app"))));
-        assert!(matches!(own, Origin::Own(_)));
+    fn only_the_own_grants_of_a_client_share_their_origin() {
+        let client =
+            Client::builder("app").redirect_uri("https://app.example/cb").secret("s").build().unwrap();
+        let own = Origin::of(&client, client.subject().clone(), Circumstances::default());
+        assert!(matches!(&own, Origin::Own(shared) if Arc::ptr_eq(shared, client.parties())));
+        assert_eq!(Origin::new(Parties::own(ClientId::new("app")), Circumstances::default()), own);
         for other in [Subject::user("app"), Subject::Client(ClientId::new("another"))] {
-            let origin = Origin::from(Circumstances::of(parties(other.clone())));
+            let origin = Origin::of(&client, other.clone(), Circumstances::default());
             assert!(origin.circumstances().is_some());
-            assert_eq!(origin.parties(), &parties(other));
+            assert_eq!(origin.parties().subject, other);
         }
     }
 

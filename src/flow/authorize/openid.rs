@@ -90,7 +90,7 @@ impl AuthorizationParameters {
     }
 
     /// The OpenID Connect data that a grant of this scope keeps from the request; the user's data are added
-    /// later. The response type `token` has no `id_token`, but its access token is good for UserInfo.
+    /// later. The response type `token` has no `id_token`, but its access token can read UserInfo.
     ///
     /// # Errors
     /// `nonce` is too long, or missing although the response has an `id_token`; `claims` is malformed, or
