@@ -4,13 +4,12 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 
-use super::calls::Outcome;
 use super::{AuthorizationServer, ErrorPage, EventSubject, HostError};
-use crate::audit::{Endpoint, EventKind};
-use crate::base::{AuthorizationDetails, ReplayKey, ResourceIndicators, Scope};
+use crate::audit::Endpoint;
+use crate::base::{AuthorizationDetails, ResourceIndicators, Scope};
 use crate::client::Client;
 use crate::documents::Requester;
-use crate::error::{AssertionFlaw, Reason, Refusal};
+use crate::error::{Reason, Refusal};
 use crate::flow::authorize::{
     self, AuthenticationRequest, AwaitClient, AwaitConsent, AwaitLogin, AwaitSignIn, Resolved,
 };
@@ -410,91 +409,11 @@ impl Consent {
         let client = self.client().id().clone();
         self.server.answer_error(self.state.interaction_required(), &client, self.peer).await
     }
-
-    pub(super) async fn say_yes(self) -> Response {
-        match self.state.single_use() {
-            Some((key, until)) => Box::pin(self.answer_once(key, until)).await,
-            None => self.answer_yes().await,
-        }
-    }
-
-    /// Answers a request whose request object works once.
-    async fn answer_once(self, key: ReplayKey, until: DateTime<Utc>) -> Response {
-        let (server, client, peer) = (self.server.clone(), self.client().id().clone(), self.peer);
-        match server.use_once(key, until, Reason::RequestObject(AssertionFlaw::Replayed)).await {
-            Ok(only_use) => {
-                let response = self.answer_yes().await;
-                // An error page is not sent to the client.
-                if response.status < 400 {
-                    only_use.answered();
-                }
-                response
-            }
-            Err(refusal) => server.error_page(refusal, EventSubject::client(&client).peer(peer)),
-        }
-    }
-
-    async fn answer_yes(self) -> Response {
-        let Self { server, state, peer, .. } = self;
-        let response_type = state.response_type();
-        let is_pushed = state.is_pushed();
-        let client = state.client().id().clone();
-        let is_self_registered = state.client().is_self_registered();
-        let (write, mut sealed) = match state.approve(server.fresh_secrets(), &server.facts()) {
-            Ok(approved) => approved,
-            Err(refusal) => return server.error_page(refusal, EventSubject::client(&client).peer(peer)),
-        };
-        let grant = write.next().grant();
-        let about = EventSubject::of(grant).peer(peer);
-        // Before the write: if the host's claims source fails, or its claims are too long, no grant is left
-        // behind.
-        if let Err(refusal) = server.prepare_access_token(sealed.access_claims_mut()) {
-            return server.error_page(refusal, about);
-        }
-        if let Some(id_token) = sealed.id_token_mut()
-            && let Err(refusal) =
-                Box::pin(server.prepare_id_token(id_token, Endpoint::Authorization, about)).await
-        {
-            return server.error_page(refusal, about);
-        }
-        let refusal: Refusal = match server.commit(&write).await {
-            Outcome::Committed(proof) => {
-                let confirmed = server.confirm_client(is_self_registered, grant).await;
-                let opened = sealed.open(proof);
-                let response = match confirmed.and(opened) {
-                    Ok(opened) => {
-                        if response_type.has_code() {
-                            server.audit(EventKind::CodeIssued, Endpoint::Authorization, about);
-                        }
-                        if response_type.has_token() || response_type.has_id_token() {
-                            server.audit(EventKind::TokensIssued, Endpoint::Authorization, about);
-                        }
-                        server.signed_redirect(opened).await
-                    }
-                    Err(refusal) => Err(refusal),
-                };
-                match response {
-                    Ok(response) => return response,
-                    Err(refusal) => {
-                        // The response will not be sent, so the grant must not stay live. If this write fails
-                        // too, no client has the code.
-                        let _ = Box::pin(server.revoke_grant(grant.id())).await;
-                        refusal
-                    }
-                }
-            }
-            // A pushed request can only have been approved or ended by now.
-            Outcome::Conflict if is_pushed => Reason::RequestUriSpent.into(),
-            Outcome::Conflict => Reason::Contended.into(),
-            Outcome::Failed(fault) | Outcome::Unknown(fault) => fault.into(),
-        };
-        server.error_page(refusal, about)
-    }
 }
 
 impl AuthorizationServer {
     /// The page for a request that gets no response at its client's redirect URI.
-    fn error_page(&self, refusal: Refusal, about: EventSubject<'_>) -> Response {
+    pub(super) fn error_page(&self, refusal: Refusal, about: EventSubject<'_>) -> Response {
         self.refuse_page(refusal, Endpoint::Authorization, about).into_response()
     }
 

@@ -1,6 +1,7 @@
 //! The driver: the only async code in the core. It provides facts to the flows and proves their writes.
 
 mod applications;
+mod approval;
 mod authorize;
 mod authorize_answer;
 mod bounded;
