@@ -3,6 +3,7 @@
 mod clients;
 mod configuration;
 mod cross_use;
+mod guards;
 mod messages;
 mod requests;
 mod tokens;
