@@ -20,7 +20,7 @@ use super::{SEED, SHARDS, Scale};
 
 const GRANTS: f64 = 1e8;
 /// The size of a grant, including its share of the map, as the bench `memory` prints it.
-const BYTES: f64 = 250.0;
+const BYTES: f64 = 194.0;
 /// The most that `MemoryStore::new` takes.
 const DEFAULT_LIMIT: f64 = 4e6;
 /// Nothing should hold a lock for longer: the target of the bench `memory`.
