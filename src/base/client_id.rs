@@ -22,6 +22,11 @@ impl ClientId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A copy that shares nothing.
+    pub(crate) fn apart(&self) -> Self {
+        Self(Arc::from(&*self.0))
+    }
 }
 
 impl fmt::Display for ClientId {

@@ -28,6 +28,7 @@ pub(crate) mod session_id;
 pub(crate) mod strict_json;
 pub(crate) mod subject;
 pub(crate) mod system;
+pub(crate) mod thread_copies;
 pub(crate) mod time;
 pub(crate) mod token_name;
 pub(crate) mod user_code;

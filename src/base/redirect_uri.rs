@@ -40,6 +40,11 @@ impl RedirectUri {
         }
     }
 
+    /// A copy that shares nothing.
+    pub(crate) fn apart(&self) -> Self {
+        Self(Arc::from(&*self.0))
+    }
+
     /// Checks a URI that was registered before, maybe by a version that let its query have parameters of the
     /// response.
     pub(crate) fn stored_with<S: AsRef<str>>(text: &str, schemes: &[S]) -> Result<Self, RedirectUriError> {

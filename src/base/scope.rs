@@ -1,11 +1,17 @@
 //! Scope: a set of case-sensitive tokens (RFC 6749 section 3.3).
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::thread_copies::{ThreadCopies, rough_hash};
 use super::value_error::ValueError;
+
+thread_local! {
+    static COPIES: RefCell<ThreadCopies<Scope>> = const { RefCell::new(ThreadCopies::new()) };
+}
 
 /// The most tokens of a scope.
 pub const MAX_SCOPE_TOKENS: usize = 128;
@@ -65,9 +71,9 @@ impl Scope {
     /// The tokens that are in both.
     #[must_use]
     pub fn intersection(&self, other: &Scope) -> Self {
-        // Reuses the existing text, so equal scopes share one.
+        // Equal scopes share one text.
         if self.is_same_text(other) {
-            return other.clone();
+            return other.shared();
         }
         self.filtered(|token| other.contains(token))
     }
@@ -89,7 +95,7 @@ impl Scope {
     /// The tokens that satisfy a predicate; shares the text if all do.
     pub(crate) fn filtered(&self, holds: impl Fn(&str) -> bool) -> Self {
         match self.iter().all(&holds) {
-            true => self.clone(),
+            true => self.shared(),
             false => Self::join(&self.iter().filter(|token| holds(token)).collect::<Vec<_>>()),
         }
     }
@@ -125,6 +131,20 @@ impl Scope {
             [one] => Self(Some(Arc::from(*one))),
             many => Self(Some(Arc::from(many.join(" ")))),
         }
+    }
+
+    /// The same scope, whose text only the requests of this thread share.
+    fn shared(&self) -> Self {
+        let hash = rough_hash(self.as_str());
+        let is_it = |kept: &Self| kept.is_same_text(self);
+        let found = COPIES
+            .try_with(|copies| copies.borrow_mut().get(hash, is_it, || Some(self.clone()), Self::apart));
+        found.ok().flatten().unwrap_or_else(|| self.clone())
+    }
+
+    /// A copy that shares nothing.
+    pub(crate) fn apart(&self) -> Self {
+        Self(self.0.as_deref().map(Arc::from))
     }
 
     pub(crate) fn is_same_text(&self, other: &Scope) -> bool {
@@ -201,6 +221,17 @@ mod tests {
         assert_eq!(scope("a b").union(&scope("b c")), scope("a b c"));
         assert_eq!(scope("").union(&scope("b")), scope("b"));
         assert_eq!((scope("a b").without("a"), scope("a").without("a")), (scope("b"), Scope::empty()));
+    }
+
+    #[test]
+    fn equal_parts_share_one_text_within_a_thread() {
+        let all = scope("thread-copies a b");
+        let parts: Vec<Scope> = (0..4).map(|_| scope("thread-copies a b").intersection(&all)).collect();
+        let text = |part: &Scope| part.as_str().as_ptr();
+        assert_eq!((text(&parts[2]), text(&parts[3])), (text(&parts[1]), text(&parts[1])));
+        let elsewhere =
+            std::thread::spawn(move || (0..4).map(|_| all.filtered(|_| true)).next_back().unwrap());
+        assert_ne!(text(&elsewhere.join().unwrap()), text(&parts[3]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod certificate;
 mod certificate_keys;
 mod client_error;
 mod codec;
+mod copies;
 pub(crate) mod document_url;
 mod file;
 mod grant_type;

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 
+use super::copies::Edition;
 use super::{Client, ClientId, ClientListing, ClientPage, ClientState};
 use crate::error::{BackendError, MAX_CONFLICT_RETRIES};
 
@@ -188,6 +189,7 @@ impl<T: Registrar + ?Sized> Registrar for Arc<T> {
 #[derive(Default)]
 pub struct MemoryRegistry {
     clients: RwLock<HashSet<Row>>,
+    edition: Edition,
 }
 
 /// A client that is found by its id; the id is kept once, within it.
@@ -226,7 +228,7 @@ impl MemoryRegistry {
         for client in clients {
             rows.replace(Row::of(client));
         }
-        Self { clients: RwLock::new(rows) }
+        Self { clients: RwLock::new(rows), edition: Edition::default() }
     }
 
     /// Every client, in the order of their ids.
@@ -244,8 +246,10 @@ impl MemoryRegistry {
     }
 
     pub(super) fn find(&self, id: &ClientId) -> Option<Arc<Client>> {
-        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-        clients.get(id).map(|row| Arc::clone(&row.0))
+        self.edition.find(id, || {
+            let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+            clients.get(id).map(|row| (Arc::clone(&row.0), self.edition.current()))
+        })
     }
 
     /// Makes a change, if the stored client allows it.
@@ -260,6 +264,7 @@ impl MemoryRegistry {
                 clients.remove(&id);
             }
         }
+        self.edition.end();
         Ok(())
     }
 }

@@ -1,24 +1,30 @@
 //! One request at a time for each key, in this process; others wait in order of arrival.
 
+use std::array;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
-use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// The most requests that wait in one line, unless it has no limit.
 const MOST_WAITING: usize = 64;
+/// So many locks, so that requests with different keys seldom wait for the same one.
+const PARTS: usize = 16;
 
 pub(super) struct Turns<K> {
     longest: usize,
     /// Allocated by the first request: with many tenants, most have none.
-    state: Mutex<Option<Box<State<K>>>>,
+    parts: OnceLock<Box<[Part<K>; PARTS]>>,
 }
 
-struct State<K> {
+/// The lines of some of the keys.
+struct Part<K>(Mutex<Lines<K>>);
+
+struct Lines<K> {
     last_number: u64,
-    lines: HashMap<K, Line>,
+    of: HashMap<K, Line>,
 }
 
 /// The holder of the turn and the waiters, in the order of their numbers.
@@ -27,9 +33,15 @@ struct Line {
     waiting: VecDeque<(u64, Waker)>,
 }
 
-impl<K> Default for State<K> {
+impl<K> Default for Part<K> {
     fn default() -> Self {
-        Self { last_number: 0, lines: HashMap::new() }
+        Self(Mutex::new(Lines { last_number: 0, of: HashMap::new() }))
+    }
+}
+
+impl<K> Part<K> {
+    fn lines(&self) -> MutexGuard<'_, Lines<K>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -41,7 +53,7 @@ impl<K> fmt::Debug for Turns<K> {
 
 impl<K> Default for Turns<K> {
     fn default() -> Self {
-        Self { longest: MOST_WAITING, state: Mutex::new(None) }
+        Self { longest: MOST_WAITING, parts: OnceLock::new() }
     }
 }
 
@@ -62,11 +74,11 @@ impl<K: Copy + Eq + Hash> Turns<K> {
 
     /// A place in the line, and whether it is the first one.
     fn line_up(&self, key: K) -> Option<(Turn<'_, K>, bool)> {
-        let mut state = self.state();
-        let state = state.get_or_insert_default();
-        state.last_number += 1;
-        let number = state.last_number;
-        let line = state.lines.entry(key);
+        let part = self.part_of(key);
+        let mut lines = part.lines();
+        lines.last_number += 1;
+        let number = lines.last_number;
+        let line = lines.of.entry(key);
         let line = line.or_insert_with(|| Line { holder: number, waiting: VecDeque::new() });
         let is_first = line.holder == number;
         if !is_first {
@@ -75,27 +87,28 @@ impl<K: Copy + Eq + Hash> Turns<K> {
             }
             line.waiting.push_back((number, Waker::noop().clone()));
         }
-        Some((Turn { turns: self, key, number }, is_first))
+        Some((Turn { part, key, number }, is_first))
     }
 
-    fn state(&self) -> MutexGuard<'_, Option<Box<State<K>>>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn part_of(&self, key: K) -> &Part<K> {
+        let parts @ [first, ..] = &**self.parts.get_or_init(|| Box::new(array::from_fn(|_| Part::default())));
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        parts.get(hash as usize % PARTS).unwrap_or(first)
     }
 }
 
 /// A place in the queue of a key, and the turn itself once [`Turns::take`] returns it. Dropping it ends the
 /// turn.
 pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
-    turns: &'a Turns<K>,
+    part: &'a Part<K>,
     key: K,
     number: u64,
 }
 
 impl<K: Copy + Eq + Hash> Turn<'_, K> {
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        let mut state = self.turns.state();
-        let line = state.as_mut().and_then(|state| state.lines.get_mut(&self.key));
-        let Some(line) = line else { return Poll::Ready(()) };
+        let mut lines = self.part.lines();
+        let Some(line) = lines.of.get_mut(&self.key) else { return Poll::Ready(()) };
         match line.waiting.binary_search_by_key(&self.number, |(number, _)| *number) {
             Ok(at) => {
                 if let Some((_, waker)) = line.waiting.get_mut(at) {
@@ -110,9 +123,8 @@ impl<K: Copy + Eq + Hash> Turn<'_, K> {
 
 impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
     fn drop(&mut self) {
-        let mut state = self.turns.state();
-        let Some(State { lines, .. }) = state.as_deref_mut() else { return };
-        let Some(line) = lines.get_mut(&self.key) else { return };
+        let mut lines = self.part.lines();
+        let Some(line) = lines.of.get_mut(&self.key) else { return };
         if line.holder != self.number {
             line.waiting.retain(|(number, _)| *number != self.number);
             return;
@@ -120,9 +132,9 @@ impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
         let next = line.waiting.pop_front();
         match &next {
             Some((number, _)) => line.holder = *number,
-            None => drop(lines.remove(&self.key)),
+            None => drop(lines.of.remove(&self.key)),
         }
-        drop(state);
+        drop(lines);
         if let Some((_, waker)) = next {
             waker.wake();
         }
@@ -160,7 +172,7 @@ mod tests {
         let turn = poll(second.as_mut()).unwrap();
         drop(turn);
         assert!(poll(third.as_mut()).is_some());
-        assert!(turns.state().as_ref().is_some_and(|state| state.lines.is_empty()));
+        assert!(turns.parts.get().unwrap().iter().all(|part| part.lines().of.is_empty()));
     }
 
     #[test]
@@ -189,6 +201,6 @@ mod tests {
             // The turn was given to a waiter that was dropped before it was polled again.
         }
         assert!(poll(third.as_mut()).is_some());
-        assert!(turns.state().as_ref().is_some_and(|state| state.lines.is_empty()));
+        assert!(turns.parts.get().unwrap().iter().all(|part| part.lines().of.is_empty()));
     }
 }
