@@ -104,7 +104,7 @@ impl TokenStore for OwnStore {
         let read = |(id, row): (&GrantId, &Row)| {
             let record = Record::decode(*id, row.version, &row.body);
             let damaged = |why| Damaged::new(*id, row.client.clone(), row.subject.clone(), row.expires, why);
-            record.map_err(damaged)
+            record.map_err(|why| damaged(why).in_session(row.session))
         };
         Ok(Listing::of_rows(wanted.take(page.limit as usize + 1).map(read), page))
     }

@@ -73,7 +73,7 @@
 //! | [`Consent`], [`ErrorPage`] | what the user is asked to grant; an error that is shown on a page instead of a redirect |
 //! | [`DeviceRequest`], [`DeviceConsent`], [`UserCode`], [`BrowserSession`] | the page for devices (RFC 8628) |
 //! | [`Logout`], [`LogoutStep`], [`LogoutQuestion`], [`LogoutEnd`], [`EndedSession`], [`SignedOut`], [`Sessions`], [`SessionId`] | signing out of a session, and telling its clients (OpenID Connect) |
-//! | [`Unasked`] | a consent that needs no page, because the user granted it before |
+//! | [`Unasked`] | the result of an approval without a page: a response, or the consent for your page |
 //! | [`Scope`], [`Subject`], [`GrantId`], [`SecretText`] | values: a set of scopes, a user or a client, the id of a grant, a secret as text |
 //! | [`Resource`], [`ResourceId`] | an API that tokens are for (RFC 8707) |
 //! | [`AuthorizationDetail`], [`AuthorizationDetails`], [`DetailType`] | rich authorization requests (RFC 9396) |
@@ -93,6 +93,9 @@
 //! | --- | --- | --- |
 //! | [`ClientRegistry`], [`Registrar`] | finds clients; stores new ones | [`Replacement`] |
 //! | [`TokenStore`], [`ReplayGuard`], [`Backend`] | keeps grants; remembers single-use identifiers; both, and the clients | [`store`] |
+//! | [`openid::ClaimsSource`], [`openid::LogoutQueue`] | claims about users; a durable queue for logout notices | [`openid`] |
+//! | [`client::SlowHash`], [`client::SealedSecrets`] | checks secrets that people chose; seals secrets for MACs | [`client`] |
+//! | [`registration::RegistrationPolicy`], [`outbound::Outbound`], [`resource::TokenVerifier`] | who may register; requests to other servers; checks tokens at a guard | [`registration`], [`outbound`], [`resource`] |
 //! | [`ResourceOwner`] | whether an account is still active, and the password grant | [`AccountStatus`] |
 //! | [`ExtensionGrant`], [`ExchangePolicy`] | grant types of your own; who may exchange which token (RFC 8693) | [`flow::token`] |
 //! | [`TokenSigner`], [`AccessTokenClaims`] | signs; adds claims to access tokens | [`Unsigned`], [`signing`] |

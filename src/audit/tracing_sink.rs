@@ -5,7 +5,8 @@ use crate::client::ClientId;
 use crate::grant::Subject;
 
 /// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings,
-/// refusals, repeated answers, revocations and changes of clients as `info`, and the rest as `debug`. Each
+/// refusals, repeated answers, revocations, changes of clients, consents without a page, dropped claims and
+/// ignored certificates as `info`, and the rest as `debug`. Each
 /// request at one of the server's endpoints is a span `request` with its `endpoint`, and its response an
 /// event at `debug` with `endpoint`, `status`, `took` and `peer`.
 ///
@@ -15,13 +16,13 @@ use crate::grant::Subject;
 /// | --- | --- |
 /// | `endpoint` | the name of the endpoint, as [`Endpoint::as_str`](super::Endpoint::as_str) has it |
 /// | `event` | what happened: its [`EventKind`] |
-/// | `reason` | why, of what was refused, failed or ended |
+/// | `reason` | why a request was refused or failed, or a grant ended |
 /// | `client` | the client's id; in a refusal it may be only claimed |
 /// | `grant` | the grant's id |
 /// | `subject` | the user's or the client's id |
 /// | `peer` | the address that asked |
-/// | `first_peer` | of a repeated answer, the address that got it first |
-/// | `cause` | of a fault, the text of what failed, such as the store |
+/// | `first_peer` | for a repeated answer, the address that got it first |
+/// | `cause` | for a fault, the error text of the part that failed, such as the store |
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct TracingAudit;

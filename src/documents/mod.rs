@@ -62,7 +62,7 @@ use crate::outbound::Outbound;
 use crate::registration::Registration;
 
 /// The terms for clients with a metadata document. Give them to
-/// [`Builder::client_id_metadata_documents`](crate::server::AuthorizationServerBuilder::client_id_metadata_documents);
+/// [`AuthorizationServerBuilder::client_id_metadata_documents`](crate::server::AuthorizationServerBuilder::client_id_metadata_documents);
 /// an [`Outbound`] alone is turned into the default terms.
 ///
 /// The `Outbound` must not reach internal addresses, because strangers choose the URLs of documents

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A visit consumes nothing: browsers reload, and programs that preview links visit before the user does
-//! (FAPI 2.0 Security Profile section 5.3.2.2). The approval replaces the record of the request, so one
-//! request has one answer.
+//! (FAPI 2.0 Security Profile section 5.3.2.2). The approval replaces the record of the request, and a denial
+//! ends it, so one request has one answer.
 
 use std::fmt;
 use std::sync::Arc;

@@ -50,7 +50,7 @@ use crate::outbound::Outbound;
 use crate::trust::Few;
 
 /// The terms of registration over HTTP. Give them to
-/// [`Builder::registration`](crate::server::AuthorizationServerBuilder::registration), which switches the
+/// [`AuthorizationServerBuilder::registration`](crate::server::AuthorizationServerBuilder::registration), which switches the
 /// endpoint on.
 ///
 /// ```

@@ -24,7 +24,7 @@ pub trait ExchangePolicy: Send + Sync {
     /// [`Exchange::Denied`] to everything else.
     ///
     /// # Errors
-    /// The decision could not be made; the response is 503.
+    /// The decision could not be made; the response is 503, or 500 for a permanent error.
     async fn exchange(&self, ask: &ExchangeAsk<'_>) -> Result<Exchange, BackendError>;
 }
 

@@ -71,7 +71,7 @@ pub trait ExtensionGrant: Send + Sync {
     ///
     /// # Errors
     /// The request is denied, or (from a [`BackendError`](crate::BackendError)) could not be checked; then
-    /// the response is 503.
+    /// the response is 503, or 500 for a permanent error.
     async fn entitle(&self, ask: &ExtensionAsk<'_>) -> Result<Entitlement, Denial>;
 
     /// The terms of this grant type; called once, when the server is built. By default it is for confidential

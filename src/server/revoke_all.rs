@@ -31,7 +31,8 @@ impl AuthorizationServer {
         Ok(true)
     }
 
-    /// Every end of a grant is written here, unconditionally, so no concurrent write can win over it.
+    /// Every end of a grant is written here, unconditionally, so no concurrent write can win over it. Only
+    /// the denial of a pushed request is a conditional write (`Consent::deny`).
     pub(super) async fn end(&self, tombstone: &Tombstone) -> Result<Committed, Fault> {
         let end = self.call(HostCall::EndGrants, self.inner.store.end(tombstone));
         Ok(proven(tombstone, end.await.ok_or(Fault::Deadline)?)?)

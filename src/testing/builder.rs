@@ -73,7 +73,7 @@ impl TestServerBuilder {
     /// Adds a public client, for codes and refresh tokens.
     ///
     /// # Panics
-    /// Its redirect URI is none.
+    /// The redirect URI is not valid.
     pub fn public_client(self, id: &str, redirect_uri: &str) -> Self {
         let client = Client::builder(id).redirect_uri(redirect_uri).auth_method(AuthMethod::None);
         self.client(built(
@@ -85,7 +85,7 @@ impl TestServerBuilder {
     /// Adds a confidential client, for codes, refresh tokens and `client_credentials`.
     ///
     /// # Panics
-    /// Its redirect URI is none.
+    /// The redirect URI is not valid.
     pub fn confidential_client(self, id: &str, redirect_uri: &str) -> Self {
         let grants = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
         let client = Client::builder(id).redirect_uri(redirect_uri).secret(SECRET).grant_types(grants);
