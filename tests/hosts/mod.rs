@@ -10,6 +10,7 @@ mod example_server_consent;
 mod example_server_device;
 mod example_server_logout;
 mod example_server_secrets;
+mod example_server_step_up;
 mod example_server_tokens;
 mod grant_management;
 mod mcp_clients;

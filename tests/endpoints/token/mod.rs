@@ -12,6 +12,7 @@ mod exchange;
 mod extension;
 mod extension_once;
 mod mutual_tls;
+mod mutual_tls_names;
 mod password;
 mod private_key_jwt;
 mod private_key_jwt_attacks;
