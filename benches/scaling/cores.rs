@@ -14,8 +14,8 @@ use rand::{Rng as _, SeedableRng as _};
 use super::threads::{Measured, Operation};
 use super::{SEED, SHARDS, Scale};
 
-use Line::{Client, ClientId, Own, RedirectUri, Registry, Scope, Turns};
-use Visit::{Adds, Locks, ReadsShard, WritesShard};
+use Line::{Client, ClientId, Own, RedirectUri};
+use Visit::{Adds, LocksTurns, ReadsShard, WritesShard};
 
 /// Fetching a line from a core of another complex, in ns. Assumed: the upper end of the 50 to 100 ns that are
 /// usual within an x86 server; from another socket it takes longer.
@@ -24,28 +24,26 @@ const FAR: f64 = 100.0;
 const COMPLEX: usize = 8;
 /// An addition whose line is in the cache, in ns. Assumed: about 20 cycles.
 const ADDITION: f64 = 5.0;
-/// How long the lock of `Turns` is held, in ns. Assumed: one operation of a small hash map.
+/// How long a lock of `Turns` is held, in ns. Assumed: one operation of a small hash map.
 const TURN_HELD: f64 = 50.0;
 /// The cache lines that a write to a shard changes: its lock and head, the control bytes, the bucket. Read in
 /// `src/store/memory.rs`.
 const SHARD_LINES: f64 = 3.0;
 const CORES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-/// A cache line that requests of all cores write.
+/// How many locks `Turns` has, as in `src/server/turns.rs`.
+const TURNS: usize = 16;
+
+/// A cache line that requests of all cores write, if their registry gives all of them the same `Arc<Client>`.
+/// A `MemoryRegistry` gives each thread its own.
 #[derive(Clone, Copy, Debug)]
 enum Line {
-    /// The lock of the `MemoryRegistry`.
-    Registry,
     /// The count of a client.
     Client,
     /// The count of the text of its id.
     ClientId,
     /// The count of what its own grants share.
     Own,
-    /// The count of the text of the server's scope.
-    Scope,
-    /// The lock of those who wait to redeem a code.
-    Turns,
     /// The count of the text of a redirect URI.
     RedirectUri,
 }
@@ -57,8 +55,8 @@ const LINES: usize = Line::RedirectUri as usize + 1;
 enum Visit {
     /// This many additions to a counter, with little between them.
     Adds(Line, usize),
-    /// Takes a lock, and does something under it.
-    Locks(Line),
+    /// Takes the lock of those who wait to redeem a code, one of [`TURNS`].
+    LocksTurns,
     ReadsShard,
     WritesShard,
 }
@@ -66,55 +64,41 @@ enum Visit {
 /// In the order of the code; `benches/README.md` says where each is.
 const CLIENT_CREDENTIALS: &[Visit] = &[
     // the client is found
-    Adds(Registry, 1),
     Adds(Client, 1),
-    Adds(Registry, 1),
     // the gate
     Adds(Client, 1),
     Adds(ClientId, 1),
-    Adds(Scope, 1),
     // the tokens and the grant
-    Adds(Scope, 1),
     Adds(Own, 1),
     Adds(ClientId, 1),
     Adds(Client, 1),
     WritesShard,
-    // the flow and the answer are dropped
+    // the flow is dropped
     Adds(Client, 1),
-    Adds(Scope, 1),
 ];
 
 const REDEEM: &[Visit] = &[
-    Adds(Registry, 1),
     Adds(Client, 1),
-    Adds(Registry, 1),
     // its turn begins
-    Locks(Turns),
+    LocksTurns,
     ReadsShard,
     // a copy of the grant
-    Adds(Scope, 1),
     Adds(RedirectUri, 1),
     // the gate
     Adds(Client, 1),
-    Adds(Scope, 1),
     // the tokens and the bridge
-    Adds(Scope, 2),
     Adds(Client, 1),
-    Adds(Scope, 1),
     Adds(ClientId, 1),
     WritesShard,
     // the replaced grant is dropped
     Adds(ClientId, 1),
-    Adds(Scope, 1),
     Adds(RedirectUri, 1),
-    // its turn ends; the flow and the answer are dropped
-    Locks(Turns),
+    // its turn ends; the flow is dropped
+    LocksTurns,
     Adds(Client, 1),
-    Adds(Scope, 1),
 ];
 
-const INTROSPECT: &[Visit] =
-    &[Adds(Registry, 1), Adds(Client, 1), Adds(Registry, 1), ReadsShard, Adds(Client, 1)];
+const INTROSPECT: &[Visit] = &[Adds(Client, 1), ReadsShard, Adds(Client, 1)];
 
 const CHECK: &[Visit] = &[ReadsShard];
 
@@ -127,12 +111,12 @@ fn visits(operation: Operation) -> &'static [Visit] {
     }
 }
 
-/// How the counters are simulated. The truth is between the last two: it depends on how often another core
-/// gets in between two additions that follow each other.
+/// How the counters of a client are simulated. If they are shared, the truth is between the last two: it depends
+/// on how often another core gets in between two additions that follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Counters {
-    /// Nothing is shared but the shards.
-    LeftOut,
+    /// Each thread has its own.
+    Copied,
     /// A line is fetched once per visit.
     OnceAVisit,
     /// A line is fetched for each addition.
@@ -164,39 +148,49 @@ struct Plan {
 struct Touch {
     /// CPU ns before it.
     work: f64,
-    /// `None` is the shard of the request.
-    line: Option<Line>,
+    at: At,
     /// How many cache lines come from the core that was there last.
     lines: f64,
     /// For how many ns no one else gets in.
     held: f64,
 }
 
+/// What is touched.
+#[derive(Clone, Copy)]
+enum At {
+    Line(Line),
+    /// The lock of `Turns` that the request takes.
+    Turns,
+    /// The shard of the request.
+    Shard,
+}
+
 impl Plan {
     fn new(visits: &[Visit], cpu: f64, counters: Counters, costs: Costs) -> Self {
         let is_simulated = |visit: &&Visit| match visit {
-            Adds(..) | Locks(_) => counters != Counters::LeftOut,
-            ReadsShard | WritesShard => true,
+            Adds(..) => counters != Counters::Copied,
+            LocksTurns | ReadsShard | WritesShard => true,
         };
         let visits: Vec<Visit> = visits.iter().filter(is_simulated).copied().collect();
         let held = |visit: &Visit| match visit {
             Adds(..) | ReadsShard => 0.0,
-            Locks(_) => TURN_HELD,
+            LocksTurns => TURN_HELD,
             WritesShard => costs.held,
         };
         let under_locks: f64 = visits.iter().map(held).sum();
         let part = (cpu - under_locks).max(0.0) / (visits.len() + 1) as f64;
         let touches = visits.iter().flat_map(|visit| {
-            let (line, lines, times) = match *visit {
-                Adds(line, times) if counters == Counters::EachAddition => (Some(line), 1.0, times),
-                Adds(line, _) | Locks(line) => (Some(line), 1.0, 1),
-                ReadsShard => (None, 1.0, 1),
-                WritesShard => (None, SHARD_LINES, 1),
+            let (at, lines, times) = match *visit {
+                Adds(line, times) if counters == Counters::EachAddition => (At::Line(line), 1.0, times),
+                Adds(line, _) => (At::Line(line), 1.0, 1),
+                LocksTurns => (At::Turns, 1.0, 1),
+                ReadsShard => (At::Shard, 1.0, 1),
+                WritesShard => (At::Shard, SHARD_LINES, 1),
             };
             let held = held(visit);
             (0..times).map(move |n| {
                 let work = if n == 0 { part } else { ADDITION };
-                Touch { work, line, lines, held }
+                Touch { work, at, lines, held }
             })
         });
         Self { touches: touches.collect(), rest: part }
@@ -230,18 +224,35 @@ struct Place {
 #[derive(Clone, Copy, Default)]
 struct Progress {
     touch: usize,
+    turns: usize,
     shard: usize,
+}
+
+impl Progress {
+    /// At the beginning of a request with another grant.
+    fn new(random: &mut StdRng) -> Self {
+        let mut below = |limit| random.next_u32() as usize % limit;
+        Self { touch: 0, turns: below(TURNS), shard: below(SHARDS) }
+    }
+
+    fn place(self, at: At) -> usize {
+        match at {
+            At::Line(line) => line as usize,
+            At::Turns => LINES + self.turns,
+            At::Shard => LINES + TURNS + self.shard,
+        }
+    }
 }
 
 /// Ends the run after this many requests.
 fn simulate(cores: usize, plan: &Plan, requests: usize, costs: Costs) -> Load {
     let random = &mut StdRng::seed_from_u64(SEED);
-    let mut places = vec![Place::default(); LINES + SHARDS];
+    let mut places = vec![Place::default(); LINES + TURNS + SHARDS];
     let mut progress = vec![Progress::default(); cores];
     // When each core is at its next touch, the earliest first.
     let mut due = BinaryHeap::new();
     for (core, own) in progress.iter_mut().enumerate() {
-        own.shard = shard(random);
+        *own = Progress::new(random);
         due.push(Reverse((about(plan.work(0), random), core)));
     }
     let (mut now, mut served, mut lines, mut locks) = (0, 0, 0, 0);
@@ -251,17 +262,17 @@ fn simulate(cores: usize, plan: &Plan, requests: usize, costs: Costs) -> Load {
         let own = &mut progress[core];
         let Some(touch) = plan.touches.get(own.touch) else {
             served += 1;
-            *own = Progress { touch: 0, shard: shard(random) };
+            *own = Progress::new(random);
             due.push(Reverse((now + about(plan.work(0), random), core)));
             continue;
         };
-        let place = &mut places[touch.line.map_or(LINES + own.shard, |line| line as usize)];
+        let place = &mut places[own.place(touch.at)];
         let queued = place.free.saturating_sub(now);
         let moved = match place.last {
             Some(last) if last != core => ps(touch.lines * costs.moved(last, core)),
             Some(_) | None => 0,
         };
-        let is_lock = touch.line.is_none() || touch.held > 0.0;
+        let is_lock = !matches!(touch.at, At::Line(_));
         *(if is_lock { &mut locks } else { &mut lines }) += queued;
         lines += moved;
         let done = now + queued + moved + ps(touch.held);
@@ -283,10 +294,6 @@ fn about(ns: f64, random: &mut StdRng) -> u64 {
     ps(ns * (0.5 + part))
 }
 
-fn shard(random: &mut StdRng) -> usize {
-    random.next_u32() as usize % SHARDS
-}
-
 /// A table for each operation.
 pub fn report(measured: &[Measured], costs: Costs, scale: Scale) {
     check_ends();
@@ -296,9 +303,7 @@ pub fn report(measured: &[Measured], costs: Costs, scale: Scale) {
         "measured, in ns: a line from a core nearby {:.0}, a shard's lock {:.0}",
         costs.near, costs.held
     );
-    println!(
-        "assumed, in ns: a line from afar {FAR}, an addition {ADDITION}, the lock of Turns {TURN_HELD};"
-    );
+    println!("assumed, in ns: a line from afar {FAR}, an addition {ADDITION}, a lock of Turns {TURN_HELD};");
     println!(
         "assumed: {COMPLEX} cores are near each other, a write changes {SHARD_LINES} lines of its shard"
     );
@@ -307,17 +312,17 @@ pub fn report(measured: &[Measured], costs: Costs, scale: Scale) {
             let plan = Plan::new(visits(row.operation), row.cpu, counters, costs);
             simulate(cores, &plan, scale.requests, costs)
         };
-        let all = [Counters::LeftOut, Counters::OnceAVisit, Counters::EachAddition];
+        let all = [Counters::Copied, Counters::OnceAVisit, Counters::EachAddition];
         let loads = CORES.map(|cores| all.map(|counters| load(cores, counters)));
         let speed_up = |at: usize, column: usize| loads[at][column].rate / loads[0][column].rate;
         println!(
-            "\n{}: two cores {:.2} times one as measured, {:.2} to {:.2} as simulated",
+            "\n{}: two cores {:.2} times one as measured, {:.2} as simulated, {:.2} with one client for all",
             row.operation.name(),
             row.two_to_one,
-            speed_up(1, 2),
-            speed_up(1, 1)
+            speed_up(1, 0),
+            speed_up(1, 2)
         );
-        let columns = ["nothing but shards", "a line once a visit", "for each addition"];
+        let columns = ["a client for each thread", "one client: once a visit", "for each addition"];
         println!("{:>6}{}", "", columns.map(|column| format!("{column:>33}")).concat());
         let heads = format!("{:>9}{:>8}{:>8}{:>8}", "million/s", "times", "lines", "locks");
         println!("{:>6}{}", "cores", heads.repeat(columns.len()));
@@ -329,10 +334,12 @@ pub fn report(measured: &[Measured], costs: Costs, scale: Scale) {
             }
             println!();
         }
-        let wasted = (0..CORES.len()).find(|at| speed_up(*at, 1) < CORES[*at] as f64 / 2.0);
-        match wasted {
-            Some(at) => println!("from {} cores on, more than half of them wait", CORES[at]),
-            None => println!("even of {} cores, more than half work", CORES[CORES.len() - 1]),
+        let wasted = |column| (0..CORES.len()).find(|at| speed_up(*at, column) < CORES[*at] as f64 / 2.0);
+        for (column, name) in [(0, "a client for each thread"), (1, "one client for all")] {
+            match wasted(column) {
+                Some(at) => println!("{name}: from {} cores on, more than half of them wait", CORES[at]),
+                None => println!("{name}: even of {} cores, more than half work", CORES[CORES.len() - 1]),
+            }
         }
     }
 }
@@ -344,7 +351,7 @@ fn check_ends() {
     let rate = |cores, plan: &Plan| simulate(cores, plan, REQUESTS, costs).rate;
     let alone = Plan { touches: Vec::new(), rest: 1_000.0 };
     assert!(rate(64, &alone) > 0.9 * 64.0 * rate(1, &alone));
-    let touch = Touch { work: 10.0, line: Some(Scope), lines: 1.0, held: 0.0 };
+    let touch = Touch { work: 10.0, at: At::Line(Client), lines: 1.0, held: 0.0 };
     let bound = rate(16, &Plan { touches: vec![touch], rest: 0.0 }) * FAR / 1e9;
     assert!((0.95..1.05).contains(&bound), "{bound}");
 }
