@@ -16,7 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use grantor::adapter::axum::{CrossOriginLayer, guard_routes, read_parts, router};
+use grantor::adapter::axum::{CrossOriginLayer, GuardLayer, guard_routes, read_parts, router};
 use grantor::outbound::HttpOutbound;
 use grantor::resource::{Access, Guard, Requirement};
 use grantor::{AuthorizationServer, MemoryRegistry, MemoryStore, Profile, Resource};
@@ -74,7 +74,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         StreamableHttpService::new(tools, Arc::new(LocalSessionManager::default()), Default::default());
     let app = Router::new()
         .route_service("/mcp", tools)
-        .layer(from_fn_with_state(guard.clone(), admit))
+        .layer(from_fn_with_state(guard.clone(), step_up))
+        // checks the token before anything keeps the body, so strangers cannot fill the memory
+        .layer(GuardLayer::new(guard.clone(), Requirement::scopes(["notes:read"])))
         .layer(CrossOriginLayer::new(guard.cross_origin())) // preflight requests, and pages of other origins
         .merge(pages::routes(server.clone())) // your login and your consent page
         .merge(guard_routes([guard])) // RFC 9728
@@ -84,29 +86,26 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }
 
-/// Every request needs a token, and the tool that writes needs an additional scope: the challenge names it,
-/// and the client retries with it.
-async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    match admitted(&guard, request).await {
+/// The tool that writes needs an additional scope: the challenge names it, and the client retries with it.
+async fn step_up(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match permitted(&guard, request).await {
         Ok(request) => next.run(request).await,
         Err(answer) => answer,
     }
 }
 
-/// The token is checked before the body is read, so strangers cannot fill the memory. The service gets the
-/// call as it was parsed here, so it cannot parse the body as a different call.
-async fn admitted(guard: &Guard, request: Request) -> Result<Request, Response> {
+/// The service gets the call as it was parsed here, so it cannot parse the body as a different call.
+async fn permitted(guard: &Guard, request: Request) -> Result<Request, Response> {
     let (mut parts, body) = request.into_parts();
-    let (head, reads) = (read_parts(&parts), Requirement::scopes(["notes:read"]));
-    let mut access = guard.check(&head, &reads).await.map_err(IntoResponse::into_response)?;
     let body = read_body(body, BODY_DEADLINE).await.map_err(IntoResponse::into_response)?;
     let call: Option<Value> = serde_json::from_slice(&body).ok();
     let writes = call.as_ref().is_some_and(|call| call.is_array() || call["params"]["name"] == "add_note");
-    if writes && !guard.permits(&access, "notes:write") {
+    let may_write = |access: &Access| guard.permits(access, "notes:write");
+    if writes && !parts.extensions.get().is_some_and(may_write) {
         let needed = Requirement::scopes(["notes:write"]);
-        access = guard.check(&head, &needed).await.map_err(IntoResponse::into_response)?;
+        let checked = guard.check(&read_parts(&parts), &needed).await;
+        parts.extensions.insert(checked.map_err(IntoResponse::into_response)?);
     }
-    parts.extensions.insert(access);
     parts.headers.remove("content-length");
     let body = call.map_or_else(Body::empty, |call| Body::from(call.to_string()));
     Ok(Request::from_parts(parts, body))

@@ -47,6 +47,7 @@ mod guard;
 mod peer;
 mod screen;
 mod service;
+mod unread;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -66,6 +67,7 @@ pub use peer::{Peer, PeerLayer, WithPeer};
 pub use screen::Screened;
 pub use service::EndpointService;
 
+use self::unread::Connection;
 use super::BODY_DEADLINE;
 #[cfg(feature = "axum")]
 use super::axum::connection;
@@ -107,7 +109,10 @@ where
     let mut read = read_parts(&parts);
     match read_body(body, deadline).await {
         Some(body) => read.body = body,
-        None => return server.refuse_slow_body(endpoint, read.peer),
+        None => {
+            let refused = server.refuse_slow_body(endpoint, read.peer);
+            return Connection::of(&parts).end_with(refused);
+        }
     }
     server.handle(endpoint, &read).await
 }

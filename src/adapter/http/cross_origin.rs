@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderValue, Request as HttpRequest};
+use ::http::HeaderValue;
+use ::http::request::Parts;
 use tower_layer::Layer;
 
 use super::screen::{Screen, Screened};
@@ -50,12 +51,10 @@ impl<S> Layer<S> for CrossOriginLayer {
 }
 
 impl Screen for CrossOriginLayer {
-    async fn screen<B: Send>(self, request: HttpRequest<B>) -> Result<(HttpRequest<B>, Shared), Response> {
-        let mut read = Request::new(Method::from(request.method().as_str()));
-        let fields = request.headers();
-        let values = |name| fields.get_all(name).iter().map(HeaderValue::as_bytes);
+    async fn screen(self, parts: &mut Parts) -> Result<Shared, Response> {
+        let mut read = Request::new(Method::from(parts.method.as_str()));
+        let values = |name| parts.headers.get_all(name).iter().map(HeaderValue::as_bytes);
         copy_these(CrossOrigin::READ, &mut read, values);
-        let shared = self.rule.check(&read)?;
-        Ok((request, shared))
+        self.rule.check(&read)
     }
 }

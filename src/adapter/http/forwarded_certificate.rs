@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use ::http::{Extensions, HeaderValue, Request as HttpRequest};
+use ::http::request::Parts;
+use ::http::{Extensions, HeaderValue};
 use tower_layer::Layer;
 
 use super::screen::{Screen, Screened};
@@ -58,18 +59,15 @@ impl<S> Layer<S> for ForwardedCertificateLayer {
 }
 
 impl Screen for ForwardedCertificateLayer {
-    async fn screen<B: Send>(
-        self,
-        mut request: HttpRequest<B>,
-    ) -> Result<(HttpRequest<B>, Shared), Response> {
-        let Some(peer) = peer::of_connection(request.extensions()) else {
-            return Ok((request, Shared::default()));
+    async fn screen(self, parts: &mut Parts) -> Result<Shared, Response> {
+        let Some(peer) = peer::of_connection(&parts.extensions) else {
+            return Ok(Shared::default());
         };
-        let fields = |name: &str| texts(request.headers().get_all(name).iter().map(HeaderValue::as_bytes));
+        let fields = |name: &str| texts(parts.headers.get_all(name).iter().map(HeaderValue::as_bytes));
         if let Some(forwarded) = self.0.judge(peer, fields)? {
-            request.extensions_mut().insert(forwarded);
+            parts.extensions.insert(forwarded);
         }
-        Ok((request, Shared::default()))
+        Ok(Shared::default())
     }
 }
 

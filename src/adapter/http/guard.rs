@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use ::http::HeaderValue;
 use ::http::header::AUTHORIZATION;
-use ::http::{HeaderValue, Request as HttpRequest};
+use ::http::request::Parts;
 use tower_layer::Layer;
 
 use super::read_parts;
@@ -46,14 +47,13 @@ impl<S> Layer<S> for GuardLayer {
 }
 
 impl Screen for GuardLayer {
-    async fn screen<B: Send>(self, request: HttpRequest<B>) -> Result<(HttpRequest<B>, Shared), Response> {
-        let (mut parts, body) = request.into_parts();
-        let read = read_parts(&parts);
+    async fn screen(self, parts: &mut Parts) -> Result<Shared, Response> {
+        let read = read_parts(parts);
         let access = self.guard.check(&read, &self.requirement).await?;
         if let Some(token) = parts.headers.get_mut(AUTHORIZATION) {
             HeaderValue::set_sensitive(token, true);
         }
         parts.extensions.insert(access);
-        Ok((HttpRequest::from_parts(parts, body), self.guard.next_nonce(&read)))
+        Ok(self.guard.next_nonce(&read))
     }
 }

@@ -6,19 +6,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use ::http::header::VARY;
+use ::http::request::Parts;
 use ::http::{HeaderName, HeaderValue, Request as HttpRequest, Response as HttpResponse};
+use http_body::Body;
 use tower_service::Service;
 
+use super::unread::Connection;
 use crate::http::Response;
 use crate::resource::Shared;
 
 /// A check of a request before the inner service.
 pub trait Screen: Clone + Send + 'static {
-    /// The request to pass on, and who may read its response; or a response instead.
-    fn screen<B: Send>(
-        self,
-        request: HttpRequest<B>,
-    ) -> impl Future<Output = Result<(HttpRequest<B>, Shared), Response>> + Send;
+    /// Checks the request, which it may change, and says who may read the response; or a response instead.
+    fn screen(self, request: &mut Parts) -> impl Future<Output = Result<Shared, Response>> + Send;
 }
 
 /// A service behind a [`GuardLayer`](super::GuardLayer), a [`CrossOriginLayer`](super::CrossOriginLayer) or a
@@ -40,7 +40,8 @@ where
     S: Service<HttpRequest<B>, Response = HttpResponse<C>> + Clone + Send + 'static,
     S::Future: Send,
     L: Screen,
-    B: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
     C: From<Vec<u8>>,
 {
     type Response = HttpResponse<C>;
@@ -57,9 +58,15 @@ where
         let mut inner = mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();
         Box::pin(async move {
-            match layer.screen(request).await {
-                Ok((request, shared)) => Ok(share(inner.call(request).await?, shared)),
-                Err(answer) => Ok(answer.into()),
+            let (mut parts, body) = request.into_parts();
+            match layer.screen(&mut parts).await {
+                Ok(shared) => Ok(share(inner.call(HttpRequest::from_parts(parts, body)).await?, shared)),
+                Err(answer) => {
+                    let connection = Connection::of(&parts);
+                    let is_read = connection.is_read(body).await;
+                    let answer = if is_read { answer } else { connection.end_with(answer) };
+                    Ok(answer.into())
+                }
             }
         })
     }

@@ -5,6 +5,7 @@ mod actix_app;
 mod axum_router;
 mod hyper_only;
 mod poem_route;
+mod unread_bodies;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -1,0 +1,68 @@
+//! A layer refuses a request before its body is read; the client still gets the answer (RFC 9112 section 9.6).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post;
+use grantor::Resource;
+use grantor::adapter::http::{CrossOriginLayer, GuardLayer};
+use grantor::http::MAX_BODY;
+use grantor::resource::{Guard, Requirement};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::Fixture;
+use crate::support::guarded::API;
+
+/// An API whose guard refuses every request, because none has a token.
+async fn api() -> SocketAddr {
+    let server = Fixture::with(|builder| builder.resource(Resource::new(API))).server;
+    let guard = Guard::builder(API).local(server).build().unwrap();
+    let rule = guard.cross_origin().allow("https://app.example").unwrap();
+    let app = Router::new()
+        .route("/notes", post(async || "notes"))
+        .layer(GuardLayer::new(guard, Requirement::any()))
+        .layer(CrossOriginLayer::new(rule));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    address
+}
+
+/// Sends the head of a request with this much of a body, and then that body, a little later; returns the head
+/// of the response, if there is one.
+async fn answer(stream: &mut TcpStream, fields: &str, announced: usize, sent: usize) -> String {
+    let head =
+        format!("POST /notes HTTP/1.1\r\nhost: api.example\r\n{fields}content-length: {announced}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    stream.write_all(&vec![b'a'; sent]).await.unwrap();
+    let mut read = vec![0; 4096];
+    let length = stream.read(&mut read).await.unwrap();
+    String::from_utf8(read[..length].to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_the_connection_open_where_the_body_is_short() {
+    let stream = &mut TcpStream::connect(api().await).await.unwrap();
+    for (fields, status) in [("", "401"), ("origin: https://evil.example\r\n", "403"), ("", "401")] {
+        let answer = answer(stream, fields, 2_000, 2_000).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(!answer.contains("connection: close"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_that_it_ends_the_connection_where_the_body_is_not_read_to_its_end() {
+    let api = api().await;
+    let expects = "expect: 100-continue\r\n";
+    for (fields, announced, sent) in
+        [("", MAX_BODY + 1, MAX_BODY + 1), ("", 2_000, 1_000), (expects, 2_000, 0)]
+    {
+        let stream = &mut TcpStream::connect(api).await.unwrap();
+        let answer = answer(stream, fields, announced, sent).await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{announced}, {sent}: {answer}");
+        assert!(answer.contains("connection: close"), "{announced}, {sent}: {answer}");
+    }
+}
