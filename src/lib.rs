@@ -131,7 +131,7 @@
 //! | testing your own program | `manual::testing` (features `testing` and `openid`) |
 //! | DPoP, mutual TLS, tokens bound to a key | [`manual::sender_constrained`] |
 //! | FAPI 2.0, banks, open banking, message signing | [`manual::fapi`] |
-//! | SQLite, PostgreSQL, tables and migrations, a database of your own, backups | [`manual::storage`] |
+//! | SQLite, PostgreSQL, versions, tables and migrations, a database of your own, backups | [`manual::storage`] |
 //! | Redis, Redis Cluster, fail-over | [`manual::storage_redis`] |
 //! | a resource server, bearer tokens, introspection or JWT, 401 and 403, scopes of an API | [`manual::protecting`] |
 //! | attacks, RFC 9700, replay, mix-up, open redirectors | [`manual::threats`] |
