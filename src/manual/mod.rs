@@ -13,6 +13,10 @@ pub mod storage_redis {}
 #[doc = include_str!("pages.md")]
 pub mod pages {}
 
+#[cfg(feature = "axum")]
+#[doc = include_str!("devices.md")]
+pub mod devices {}
+
 #[cfg(all(feature = "axum", feature = "jwt"))]
 #[doc = include_str!("production.md")]
 pub mod production {}
