@@ -137,6 +137,7 @@
 //! | a resource server, bearer tokens, introspection or JWT, 401 and 403, scopes of an API | [`manual::protecting`] |
 //! | attacks, RFC 9700, replay, mix-up, open redirectors | [`manual::threats`] |
 //! | moving from another authorization server, importing clients | [`manual::migration`] |
+//! | how do I …: signed tokens, a locked-out user, new client secrets, token exchange, several issuers, a path | `manual::recipes` (features `axum` and `jwt`) |
 //! | mistakes that do not compile | [`manual::misuse`] |
 //!
 //! Development pages are in `dev_pages` (feature of the same name), signed tokens and keys in `keys` and

@@ -18,6 +18,10 @@ pub mod pages {}
 pub mod devices {}
 
 #[cfg(all(feature = "axum", feature = "jwt"))]
+#[doc = include_str!("recipes.md")]
+pub mod recipes {}
+
+#[cfg(all(feature = "axum", feature = "jwt"))]
 #[doc = include_str!("production.md")]
 pub mod production {}
 
