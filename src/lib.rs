@@ -139,6 +139,7 @@
 //! | moving from another authorization server, importing clients | [`manual::migration`] |
 //! | how do I …: signed tokens, a locked-out user, new client secrets, token exchange, several issuers, a path | `manual::recipes` (features `axum` and `jwt`) |
 //! | mistakes that do not compile | [`manual::misuse`] |
+//! | the words of this crate | [`manual::words`] |
 //!
 //! Development pages are in `dev_pages` (feature of the same name), signed tokens and keys in `keys` and
 //! `jose` (feature `jwt`), assertions in `assertions` (feature `jwt`), OpenID Connect in [`openid`], several

@@ -21,6 +21,9 @@ pub mod devices {}
 #[doc = include_str!("recipes.md")]
 pub mod recipes {}
 
+#[doc = include_str!("words.md")]
+pub mod words {}
+
 #[cfg(all(feature = "axum", feature = "jwt"))]
 #[doc = include_str!("production.md")]
 pub mod production {}
