@@ -121,6 +121,7 @@
 //! | --- | --- |
 //! | settings, lifetimes, limits, what is on by default | [`manual::defaults`] |
 //! | login, sign-in, consent, session, CSRF, `form-action` | `manual::pages` (feature `axum`) |
+//! | the page for devices, user codes (RFC 8628) | `manual::devices` (feature `axum`) |
 //! | sign-in through another provider, passkeys, session crates | `manual::upstream` (feature `axum`) |
 //! | a single-page app, CORS | [`manual::spa`] |
 //! | logout, single sign-out | [`manual::logout`] |
@@ -131,12 +132,14 @@
 //! | testing your own program | `manual::testing` (features `testing` and `openid`) |
 //! | DPoP, mutual TLS, tokens bound to a key | [`manual::sender_constrained`] |
 //! | FAPI 2.0, banks, open banking, message signing | [`manual::fapi`] |
-//! | SQLite, PostgreSQL, tables and migrations, a database of your own, backups | [`manual::storage`] |
+//! | SQLite, PostgreSQL, versions, tables and migrations, a database of your own, backups | [`manual::storage`] |
 //! | Redis, Redis Cluster, fail-over | [`manual::storage_redis`] |
 //! | a resource server, bearer tokens, introspection or JWT, 401 and 403, scopes of an API | [`manual::protecting`] |
 //! | attacks, RFC 9700, replay, mix-up, open redirectors | [`manual::threats`] |
 //! | moving from another authorization server, importing clients | [`manual::migration`] |
+//! | how do I …: signed tokens, a locked-out user, new client secrets, token exchange, several issuers, a path | `manual::recipes` (features `axum` and `jwt`) |
 //! | mistakes that do not compile | [`manual::misuse`] |
+//! | the words of this crate | [`manual::words`] |
 //!
 //! Development pages are in `dev_pages` (feature of the same name), signed tokens and keys in `keys` and
 //! `jose` (feature `jwt`), assertions in `assertions` (feature `jwt`), OpenID Connect in [`openid`], several

@@ -2,7 +2,7 @@
 //!
 //! Each tenant is a separate [`AuthorizationServer`] with its own issuer, keys, policy, clients and store, so
 //! nothing leaks from one to another: they share only what the host gives to both. Give each its own store,
-//! or its own namespace in a shared store.
+//! or its own namespace in a shared store. The manual's chapter `recipes` has the routes for axum.
 //!
 //! ```
 //! use grantor::tenants::{Destination, TenantMap, Tenants as _};

@@ -13,6 +13,17 @@ pub mod storage_redis {}
 #[doc = include_str!("pages.md")]
 pub mod pages {}
 
+#[cfg(feature = "axum")]
+#[doc = include_str!("devices.md")]
+pub mod devices {}
+
+#[cfg(all(feature = "axum", feature = "jwt"))]
+#[doc = include_str!("recipes.md")]
+pub mod recipes {}
+
+#[doc = include_str!("words.md")]
+pub mod words {}
+
 #[cfg(all(feature = "axum", feature = "jwt"))]
 #[doc = include_str!("production.md")]
 pub mod production {}

@@ -70,7 +70,7 @@ impl AuthorizationServer {
 
     /// The waiting device with a user code that a user submitted on your page: from now on only this browser
     /// session can answer. Call it only for a posted form, never for a link: otherwise an attacker's link
-    /// enters the code.
+    /// enters the code. The manual's chapter `devices` has a complete page.
     ///
     /// The code is untrusted, and can be guessed: wrong ones are limited by session
     /// ([`Policy::user_code_failures`](crate::Policy::user_code_failures)) and by address
