@@ -170,6 +170,8 @@ impl Reason {
             R::DevicePollsTooFast => (E::SlowDown, "wait 5 seconds longer between polls"),
             R::DeviceDenied => (E::AccessDenied, "the user denied the request"),
             R::SubjectTokenInvalid => (E::InvalidRequest, "the subject token is unknown, expired or revoked"),
+            R::ExchangedSubjectBlocked => (E::InvalidRequest, "the user of the subject token may not continue"),
+            R::ExchangedTokenOfOtherKey => (E::InvalidRequest, "the subject or actor token is bound to another key"),
             R::ActorTokenInvalid => (E::InvalidRequest, "the actor token is unknown, expired or revoked"),
             R::ActorTokenMissing => (E::InvalidRequest, "actor_token_type was sent without actor_token"),
             R::TokenTypeWrong => (E::InvalidRequest, "a token is not of the type that the request gives it"),
@@ -191,10 +193,11 @@ impl Reason {
             R::TargetAmbiguous => (E::InvalidTarget, "an access token is for one resource: name one"),
 
             R::DetailsMalformed =>
-                (E::InvalidAuthorizationDetails, "authorization_details must be a JSON array of objects that each have a type, without duplicate members"),
+                (E::InvalidAuthorizationDetails, "authorization_details must be a JSON array of objects that each have a type, without duplicate members, and not empty in a token request"),
             R::DetailsTypeUnknown => (E::InvalidAuthorizationDetails, "an authorization details type is not supported"),
             R::DetailsRefused => (E::InvalidAuthorizationDetails, "an authorization detail is not valid for its type"),
             R::DetailsNotAllowed => (E::InvalidAuthorizationDetails, "the client may not use this authorization details type"),
+            R::DetailsOfNoResource => (E::InvalidAuthorizationDetails, "no resource of this request takes an authorization detail"),
             R::DetailsExceeded => (E::InvalidAuthorizationDetails, "the authorization details exceed what was granted"),
 
             R::RedirectUriUnregistered => (E::InvalidRequest, "redirect_uri is not registered for this client"),

@@ -163,6 +163,11 @@ pub enum Reason {
     SubjectTokenInvalid,
     /// The actor token is not a live access token of this server.
     ActorTokenInvalid,
+    /// The host does not let the user of the subject token continue.
+    ExchangedSubjectBlocked,
+    /// The subject or the actor token is bound to another key than the one that the request proves (RFC 8693
+    /// section 2.2.2).
+    ExchangedTokenOfOtherKey,
     /// `actor_token_type` without `actor_token`.
     ActorTokenMissing,
     /// A token type that cannot be exchanged or issued here.
@@ -209,6 +214,9 @@ pub enum Reason {
     DetailsNotAllowed,
     /// More authorization details than were granted.
     DetailsExceeded,
+    /// No token that the request could lead to can carry an authorization detail: its `locations`, or the
+    /// types of the resources, exclude it.
+    DetailsOfNoResource,
 
     // Authorization requests.
     /// The redirect URI is not registered.

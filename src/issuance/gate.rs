@@ -15,8 +15,8 @@ use super::policy::{OmittedScope, Policy, RefreshTokens};
 use super::rules::{Rules, any_audience};
 use crate::base::time::end_of_time;
 use crate::base::{
-    AccessRights, AccessTokens, Actor, Algorithm, AuthorizationDetails, Confirmation, ResourceId,
-    ResourceIndicators, RightsRef, Scope, Subject, TokenName,
+    AccessRights, AccessTokens, Actor, Algorithm, AuthorizationDetail, AuthorizationDetails, Confirmation,
+    ResourceId, ResourceIndicators, RightsRef, Scope, Subject, TokenName,
 };
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason};
@@ -30,7 +30,7 @@ pub enum AccountStatus {
     /// The account is active.
     #[default]
     Active,
-    /// Disabled, deleted, or the password has changed since. Nothing is issued; the grant stays as it is.
+    /// Disabled or deleted. Nothing is issued; the grant stays as it is.
     Blocked,
 }
 
@@ -237,6 +237,21 @@ impl<'a> Gate<'a> {
         }
     }
 
+    /// Checks that a token for one of these resources, or for the default audience, can carry each requested
+    /// detail: the user must not approve what no token says.
+    fn check_details_at(&self, resources: &ResourceIndicators) -> Result<(), Reason> {
+        let fits = |detail: &AuthorizationDetail| {
+            let alone: AuthorizationDetails = [detail.clone()].into_iter().collect();
+            any_audience(resources, |audience| {
+                !self.rules.details_for(audience, self.client, &alone).is_empty()
+            })
+        };
+        match self.asked.details.as_slice().iter().all(fits) {
+            true => Ok(()),
+            false => Err(Reason::DetailsOfNoResource),
+        }
+    }
+
     /// The key to bind a token to: what the request proves, if that meets the requirements of the server and
     /// the client.
     fn binding(&self) -> Result<Option<Confirmation>, Reason> {
@@ -355,6 +370,7 @@ impl<'a> Gate<'a> {
     /// The issuance of a code or a device code for these resources, at least one of which can have a token.
     fn promise(&self, offer: Issuable, resources: ResourceIndicators) -> Result<Issuance, Reason> {
         self.check_scope_at(&resources, &offer.rights.scope)?;
+        self.check_details_at(&resources)?;
         Ok(Issuance(offer.with(resources, self.asked)))
     }
 

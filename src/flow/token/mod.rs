@@ -131,6 +131,10 @@ impl AwaitClient {
             return Err(Reason::GrantTypeUnsupported.into());
         }
         let access = RequestedAccess::parse(&form)?;
+        // A request without the list gets all granted details, so one with an empty list must not count as that.
+        if access.details.is_empty() && form.one("authorization_details")?.is_some() {
+            return Err(Reason::DetailsMalformed.into());
+        }
         let certificate = request.certificate.clone();
         let request = Box::new(TokenRequest { grant, access, certificate, proof_algorithm: None });
         Ok(Self { presented, request })

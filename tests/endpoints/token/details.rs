@@ -54,6 +54,10 @@ fn fixture() -> Fixture {
     Fixture::with(with_types)
 }
 
+fn fixture_without_resources() -> Fixture {
+    Fixture::with(|builder| with_types(builder).device_verification("/device"))
+}
+
 fn payment() -> Value {
     json!({ "type": "payment", "amount": 12, "creditor": "Shop" })
 }
@@ -263,10 +267,8 @@ async fn ra_05_a_resource_sees_only_its_part() {
         )
     });
     let here = json!({ "type": "payment", "amount": 1, "creditor": "A", "locations": [RS1] });
-    let there =
-        json!({ "type": "payment", "amount": 2, "creditor": "B", "locations": ["https://rs3.example"] });
     let files = json!({ "type": "files", "files": ["a"] });
-    let details = json!([here, there, files]).to_string();
+    let details = json!([here, files]).to_string();
     let mut query = asking("read", &details);
     query.extend([("resource", RS1), ("resource", RS2)]);
     let code = fixture.approve(&query).await.location_parameter("code").unwrap();
@@ -296,17 +298,65 @@ async fn ra_05_under_mcp_locations_may_be_spelt_as_a_resource_may() {
     };
     let detail =
         json!({ "type": "payment", "amount": 1, "creditor": "A", "locations": ["HTTPS://rs1.example/"] });
-    let elsewhere = json!({ "type": "payment", "amount": 1, "creditor": "A", "locations": [RS2] });
-    let details = json!([detail, elsewhere]).to_string();
+    let details = json!([detail]).to_string();
     let mut query = asking("read", &details);
     query.push(("resource", RS1));
-    for (profile, told) in [(Profile::Mcp, json!([detail])), (Profile::OAuth21, json!(null))] {
-        let fixture = resources(profile);
-        let code = fixture.approve(&query).await.location_parameter("code").unwrap();
-        let mut form = redemption(&code);
-        form.push(("resource", RS1));
-        assert_eq!(fixture.token("conf", &form).await.json()["authorization_details"], told);
+    assert_eq!(
+        resources(Profile::OAuth21).approve(&query).await.location_parameter("error").as_deref(),
+        Some(ERROR)
+    );
+    let fixture = resources(Profile::Mcp);
+    let code = fixture.approve(&query).await.location_parameter("code").unwrap();
+    let mut form = redemption(&code);
+    form.push(("resource", RS1));
+    assert_eq!(fixture.token("conf", &form).await.json()["authorization_details"], json!([detail]));
+}
+
+/// The user must not approve what no token can say.
+#[tokio::test]
+async fn ra_05_a_detail_that_no_resource_takes_is_refused_before_a_page() {
+    let fixture = Fixture::with(|builder| {
+        let files = Resource::new(RS2).authorization_details_types(["files"]);
+        with_types(builder).device_verification("/device").resource(Resource::new(RS1)).resource(files)
+    });
+    let bare = fixture_without_resources();
+    let at = |place: &str| json!({ "type": "payment", "amount": 1, "creditor": "A", "locations": [place] });
+    for (fixture, detail, resource, is_taken) in [
+        (&fixture, at(RS1), Some(RS1), true),
+        (&fixture, at(RS1), None, false),
+        (&fixture, at("https://rs3.example"), Some(RS1), false),
+        (&fixture, at(RS1), Some(RS2), false),
+        (&fixture, payment(), Some(RS2), false),
+        (&fixture, payment(), None, true),
+        (&bare, at("https://as.example"), None, true),
+        (&bare, at(RS1), None, false),
+    ] {
+        let details = json!([detail]).to_string();
+        let mut query = asking("read", &details);
+        query.extend(resource.map(|resource| ("resource", resource)));
+        let answer = fixture.approve(&query).await;
+        let shown = format!("{detail} {resource:?}");
+        assert_eq!(answer.location_parameter("code").is_some(), is_taken, "{shown}");
+        if !is_taken {
+            assert_eq!(answer.location_parameter("error").as_deref(), Some(ERROR), "{shown}");
+            assert_eq!(fixture.log.last_reason(), Some(Reason::DetailsOfNoResource), "{shown}");
+        }
+        let mut form = vec![("scope", "read"), ("authorization_details", &*details)];
+        form.extend(resource.map(|resource| ("resource", resource)));
+        assert_eq!(fixture.begin("tv", &form).await.status() == 200, is_taken, "device: {shown}");
     }
+}
+
+#[tokio::test]
+async fn ra_04_an_empty_list_in_a_token_request_does_not_mean_all() {
+    let fixture = fixture();
+    let details = json!([payment()]).to_string();
+    let code = fixture.approve(&asking("read", &details)).await.location_parameter("code").unwrap();
+    let mut form = redemption(&code);
+    form.push(("authorization_details", "[]"));
+    assert_eq!(fixture.token("conf", &form).await.error(), (400, ERROR.to_owned()));
+    let all = fixture.redeem("conf", &code).await;
+    assert_eq!(all.json()["authorization_details"], json!([payment()]));
 }
 
 #[tokio::test]
