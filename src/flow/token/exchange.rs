@@ -232,9 +232,14 @@ impl AwaitPermission {
                 Some(Actor::taking_over(acting, subject.actor()))
             }
         };
-        // The gate checks the key of the subject token; that of the actor token is checked only here.
-        if let Some(key) = &actor_key {
-            ProofFlaw::check(key, asked.confirmation.as_ref()).map_err(Reason::from)?;
+        if account_status == AccountStatus::Blocked {
+            return Err(Reason::ExchangedSubjectBlocked.into());
+        }
+        for key in [subject.confirmation(), actor_key.as_ref()].into_iter().flatten() {
+            ProofFlaw::check(key, asked.confirmation.as_ref()).map_err(|flaw| match flaw {
+                ProofFlaw::OtherKey => Reason::ExchangedTokenOfOtherKey,
+                flaw => flaw.into(),
+            })?;
         }
         let (scope, confirmation) = (subject.scope().clone(), subject.confirmation().cloned());
         let rights = AccessRights { scope, confirmation, ..AccessRights::default() };

@@ -94,7 +94,7 @@ async fn dp_17_a_bound_token_is_exchanged_by_its_holder_alone() {
         let unproven = fixture.token("orders", form).await;
         assert_eq!(unproven.error(), (400, "invalid_dpop_proof".to_owned()));
         let thief = fixture.token_by("orders", form, &Prover::new().for_token()).await;
-        assert_eq!(thief.error(), (400, "invalid_grant".to_owned()));
+        assert_eq!(thief.error(), (400, "invalid_request".to_owned()));
         let own = fixture.token_by("orders", form, &prover.for_token()).await;
         assert_eq!(key_of(&fixture, &own).await, bound(&prover));
     }

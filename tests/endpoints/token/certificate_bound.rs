@@ -255,9 +255,11 @@ async fn tx_05_a_bound_token_is_exchanged_by_whoever_shows_its_certificate() {
     let access = bench.fixture.server.check(&exchanged.access_token()).await.unwrap();
     let key = access.confirmation().and_then(|key| key.x5t_s256()).map(ToString::to_string);
     assert_eq!(key, Some(print(own)), "bound alike");
-    for (shows, flaw) in [(None, ProofFlaw::CertificateMissing), (Some(other), ProofFlaw::OtherKey)] {
-        assert_eq!(exchange(&subject, shows).await.status(), 400);
-        assert_eq!(bench.reason(), Some(Reason::Proof(flaw)));
+    for (shows, reason) in
+        [(None, ProofFlaw::CertificateMissing.into()), (Some(other), Reason::ExchangedTokenOfOtherKey)]
+    {
+        assert_eq!(exchange(&subject, shows).await.error(), (400, "invalid_request".to_owned()));
+        assert_eq!(bench.reason(), Some(reason));
     }
     let free = bench.fixture.token("robot", &[("grant_type", "client_credentials")]).await.access_token();
     let free = exchange(&free, Some(own)).await;

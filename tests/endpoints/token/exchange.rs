@@ -367,7 +367,10 @@ async fn a_blocked_user_is_not_passed_on_and_a_fault_of_the_host_is_503() {
     assert!(answer.0.header("retry-after").is_some());
     bench.policy.0.lock().unwrap().fails = false;
     bench.fixture.users.blocked.lock().unwrap().push("alice".into());
-    assert_eq!(bench.exchange(&token, &[("resource", BILLING)]).await.error(), (400, "invalid_grant".into()));
+    // A token that is unacceptable is one of an invalid request (RFC 8693 section 2.2.2).
+    let refused = bench.exchange(&token, &[("resource", BILLING)]).await;
+    assert_eq!(refused.error(), (400, "invalid_request".into()));
+    assert_eq!(bench.fixture.log.last_reason(), Some(Reason::ExchangedSubjectBlocked));
 }
 
 #[tokio::test]
