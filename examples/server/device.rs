@@ -104,6 +104,9 @@ pub(crate) async fn decide(
     };
     let client_name = name_of(consent.client());
     let allowed = fields.decision == Decision::Approve;
+    if allowed && fields.shown != consent.fingerprint() {
+        return see_other(&app.site.path("/device/consent"));
+    }
     let said = if allowed { consent.approve().await } else { consent.deny().await };
     match said {
         Ok(()) => {
@@ -197,6 +200,9 @@ pub(crate) struct Entered {
 #[derive(Deserialize)]
 pub(crate) struct Answer {
     user_code: String,
+    /// The fingerprint of what the page showed.
+    #[serde(default)]
+    shown: String,
     decision: Decision,
 }
 
@@ -221,6 +227,7 @@ impl Page for FormPage<'_> {
 struct ConsentPage<'a> {
     asking: Asking<'a>,
     code: String,
+    shown: String,
 }
 
 impl Page for ConsentPage<'_> {
@@ -231,7 +238,8 @@ impl<'a> ConsentPage<'a> {
     fn new(app: &App, consent: &'a DeviceConsent) -> Self {
         let asking =
             Asking::new(app, consent.client(), consent.scope(), consent.details(), consent.resources());
-        Self { asking: asking.warn([PHISHING]), code: consent.user_code().to_string() }
+        let code = consent.user_code().to_string();
+        Self { asking: asking.warn([PHISHING]), code, shown: consent.fingerprint() }
     }
 }
 

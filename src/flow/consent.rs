@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::base::{AuthorizationDetails, ResourceIndicators, Scope};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use crate::base::{AuthorizationDetails, Digest, ResourceIndicators, Scope};
 use crate::client::Client;
 use crate::error::Reason;
 use crate::issuance::Rules;
@@ -43,6 +47,16 @@ impl Terms {
 
     pub(crate) fn details(&self) -> &AuthorizationDetails {
         &self.details
+    }
+
+    /// A digest of what the user is shown, `more` included. It covers all metadata of the client, because a
+    /// page can show any of them.
+    pub(crate) fn fingerprint(&self, more: impl Serialize) -> String {
+        let client = &self.client;
+        let shown = (client.id(), client.metadata(), (&self.scope, &self.resources, &self.details), more);
+        // JSON separates the parts unambiguously, and serialising them cannot fail.
+        let shown = serde_json::to_vec(&shown).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(Digest::of("grantor:consent:v2", &shown).expose())
     }
 
     /// Keeps the scope that is also in `part`; a scope that was not requested is not granted.

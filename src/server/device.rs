@@ -238,6 +238,14 @@ impl DeviceConsent {
         self.waiting.code
     }
 
+    /// A digest of what the page shows: the client with all its metadata, the scope, the resources, the
+    /// details, the user and the user code. Put it into a hidden field of the form. If the answer comes with
+    /// another one, the client has changed since, so show the page again.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.waiting.terms.fingerprint((self.login.subject(), self.waiting.code.to_string()))
+    }
+
     /// Sets the details that the user grants, before [`approve`](Self::approve): see
     /// [`Consent::set_details`](super::Consent::set_details).
     ///

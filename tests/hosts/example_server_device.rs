@@ -53,8 +53,18 @@ fn enter(browser: &mut Browser<'_>, code: &str) -> Answer {
 
 fn decide(browser: &mut Browser<'_>, decision: &str) -> Answer {
     let page = browser.get("/device/consent");
-    let (csrf, code) = (page.hidden("csrf"), page.hidden("user_code"));
-    browser.post("/device/consent", &[("csrf", &csrf), ("user_code", &code), ("decision", decision)])
+    browser.post("/device/consent", &as_form(&answer_to(&page, decision)))
+}
+
+/// What the form of a consent page sends.
+fn answer_to(page: &Answer, decision: &str) -> Vec<(&'static str, String)> {
+    let mut form: Vec<_> = ["csrf", "user_code", "shown"].map(|name| (name, page.hidden(name))).into();
+    form.push(("decision", decision.to_owned()));
+    form
+}
+
+fn as_form<'a>(form: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    form.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 #[test]
@@ -69,10 +79,12 @@ fn dg_03_a_link_fills_the_code_in_and_a_click_enters_it() {
     // The link alone entered nothing, so that another browser still can.
     let mut alice = server.signed_in("alice", "wonderland");
     assert_eq!(enter(&mut alice, &device.user_code).header("location"), Some("/device/consent"));
-    for hostile in ["%3Cb%3E", "BCDF-GHJ1", "", "BCDF-GHJK%22%3E"] {
+    for hostile in ["%3Cb%3E", "BCDF-GHJ1", "", "BCDF-GHJK%22%3Ex"] {
         let page = browser.get(&format!("/device?user_code={hostile}"));
         assert!(page.body.contains("value=\"\""), "{hostile}");
     }
+    let page = browser.get("/device?user_code=bcdf.GHJK%22%3E");
+    assert!(page.body.contains("value=\"BCDF-GHJK\""), "only its letters");
 }
 
 #[test]
@@ -188,6 +200,21 @@ fn dg_03_a_code_that_was_entered_before_a_restart_is_answered_after_it() {
 }
 
 #[test]
+fn dg_03_only_what_the_page_showed_is_allowed() {
+    let server = Server::start_with("", TELEVISION);
+    let device = Device::begin(&server);
+    let mut alice = server.signed_in("alice", "wonderland");
+    enter(&mut alice, &device.user_code);
+    let mut form = answer_to(&alice.get("/device/consent"), "approve");
+    form[2].1 = "what was shown before the client changed".to_owned();
+    let again = alice.post("/device/consent", &as_form(&form));
+    assert_eq!((again.status, again.header("location")), (303, Some("/device/consent")));
+    assert_eq!(device.poll(&server), "authorization_pending");
+    decide(&mut alice, "approve");
+    assert_eq!(device.poll(&server), "tokens");
+}
+
+#[test]
 fn ft_38_the_second_press_of_a_device_s_page_repeats_the_first_answer() {
     let server = Server::start_with("", TELEVISION);
     for (first, then) in [("approve", "deny"), ("deny", "approve"), ("approve", "approve")] {
@@ -195,10 +222,8 @@ fn ft_38_the_second_press_of_a_device_s_page_repeats_the_first_answer() {
         let mut alice = server.signed_in("alice", "wonderland");
         enter(&mut alice, &device.user_code);
         let page = alice.get("/device/consent");
-        let (csrf, code) = (page.hidden("csrf"), page.hidden("user_code"));
         let mut press = |decision| {
-            let form = [("csrf", csrf.as_str()), ("user_code", &code), ("decision", decision)];
-            let answer = alice.post("/device/consent", &form);
+            let answer = alice.post("/device/consent", &as_form(&answer_to(&page, decision)));
             assert_eq!(answer.status, 200, "{}", answer.body);
             answer.element("device-done").unwrap().to_owned()
         };

@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
 use super::source::SignedRequest;
 use super::{AuthenticationRequest, Prompt};
 use crate::base::pkce::CodeChallenge;
 use crate::base::redirect_uri::RedirectUri;
-use crate::base::{
-    AccessRights, AuthorizationDetails, Digest, FreshSecrets, ReplayKey, ResourceIndicators, Scope,
-};
+use crate::base::{AccessRights, AuthorizationDetails, FreshSecrets, ReplayKey, ResourceIndicators, Scope};
 use crate::client::{ApplicationType, Client, ResponseType};
 use crate::error::{Reason, Refusal};
 use crate::flow::consent::Terms;
@@ -119,19 +115,10 @@ impl AwaitConsent {
     }
 
     /// A digest of what the user is shown and asked to grant, so that the decision covers that and nothing
-    /// else (OpenID Connect Core section 3.1.2.4). It includes all metadata of the client, because a page can
-    /// show any of them.
+    /// else (OpenID Connect Core section 3.1.2.4).
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let client = self.client();
-        let shown = (
-            (client.id(), client.metadata(), &self.issuance.subject),
-            (&self.to.uri, self.response_type),
-            (self.scope(), self.resources(), self.details(), self.claims()),
-        );
-        // JSON separates the parts unambiguously, and serialising them cannot fail.
-        let shown = serde_json::to_vec(&shown).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode(Digest::of(SHOWN, &shown).expose())
+        self.terms.fingerprint((&self.issuance.subject, &self.to.uri, self.response_type, self.claims()))
     }
 
     /// Whether nothing is left of the request: an empty grant is a denial. An `id_token` needs the scope
@@ -257,8 +244,6 @@ impl AwaitConsent {
         Ok((write, sealed))
     }
 }
-
-const SHOWN: &str = "grantor:consent:v1";
 
 /// The parts of a new grant.
 struct Approved {
