@@ -29,14 +29,14 @@ impl UserCode {
         }))
     }
 
-    /// Reads what a person typed: in either case, with or without dashes and spaces. `None` if it is not a
-    /// code.
+    /// Reads what a person typed: in either case, also full-width, and whatever is no letter and no digit
+    /// between them (RFC 8628 section 6.1). `None` if it is not a code.
     #[must_use]
     pub fn parse(typed: &str) -> Option<Self> {
         let mut letters = [0; LETTERS];
         let mut read = 0;
-        for c in typed.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}'..='\u{2015}')) {
-            let letter = u8::try_from(c).ok()?.to_ascii_uppercase();
+        for c in typed.chars().filter(|c| c.is_alphanumeric()) {
+            let letter = narrow(c)?.to_ascii_uppercase();
             *letters.get_mut(read).filter(|_| ALPHABET.contains(&letter))? = letter;
             read += 1;
         }
@@ -48,6 +48,15 @@ impl UserCode {
     pub fn digest(&self) -> UserCodeDigest {
         UserCodeDigest::of(&self.0.map(char::from).iter().collect::<String>())
     }
+}
+
+/// A letter of ASCII, also in the full width of East Asian input methods.
+fn narrow(c: char) -> Option<u8> {
+    let code = match c {
+        '\u{FF21}'..='\u{FF3A}' | '\u{FF41}'..='\u{FF5A}' => u32::from(c) - 0xFEE0,
+        _ => u32::from(c),
+    };
+    u8::try_from(code).ok()
 }
 
 impl fmt::Display for UserCode {
@@ -107,6 +116,10 @@ mod tests {
             bare.to_lowercase(),
             format!("  {} \u{2013} {}\t", &bare[..4], &bare[4..]),
             bare.chars().flat_map(|c| [c, '-']).collect(),
+            format!("\u{feff}{}\u{2212}{}\u{200b}.", &bare[..4], &bare[4..]),
+            format!("({}_{})", &bare[..4], &bare[4..]),
+            bare.chars().filter_map(|c| char::from_u32(u32::from(c) + 0xFEE0)).collect(),
+            bare.to_lowercase().chars().filter_map(|c| char::from_u32(u32::from(c) + 0xFEE0)).collect(),
         ] {
             assert_eq!(UserCode::parse(&typed), Some(code), "{typed}");
         }
@@ -114,9 +127,16 @@ mod tests {
 
     #[test]
     fn what_has_other_letters_or_another_length_is_no_code() {
-        for typed in
-            ["", "-", "BCDF-GHJ", "BCDF-GHJK-L", "BCDF-GHJA", "BCDF-GHJ1", "BCDFGHJ\u{212a}", "BCDF_GHJK"]
-        {
+        for typed in [
+            "",
+            "-",
+            "BCDF-GHJ",
+            "BCDF-GHJK-L",
+            "BCDF-GHJA",
+            "BCDF-GHJ1",
+            "BCDFGHJ\u{212a}",
+            "BCDFGHJ\u{41d}",
+        ] {
             assert_eq!(UserCode::parse(typed), None, "{typed}");
         }
     }
