@@ -80,6 +80,16 @@ pub enum OpenError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The server is older than the statements of this crate.
+    #[error("{place}: the server has version {version}: {needed} or later is needed")]
+    TooOld {
+        /// Which database.
+        place: String,
+        /// Its version.
+        version: String,
+        /// The first version that works.
+        needed: u32,
+    },
     /// The database refused a statement of the migration.
     #[error("{place}: cannot be prepared: {source}")]
     Failed {

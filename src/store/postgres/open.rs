@@ -93,10 +93,10 @@ impl PostgresOptions {
         let options = self.connect_options()?;
         let place = place(&options);
         // The first connection is made without the pool, which would keep trying if no server listens.
-        let first =
-            tokio::time::timeout(STARTING, prepare(&self.for_migration(&options), self.migrates)).await;
+        let migration = self.for_migration(&options);
+        let first = tokio::time::timeout(STARTING, prepare(&place, &migration, self.migrates)).await;
         let found = match first {
-            Ok(answer) => answer.map_err(|error| open_error(&place, error))?,
+            Ok(answer) => answer?,
             Err(error) => return Err(OpenError::Unreachable { place, source: error.into() }),
         };
         if found > VERSION {
@@ -188,6 +188,9 @@ const STARTING: Duration = Duration::from_secs(30);
 /// The time limit of the first connection. An address that accepts and stays silent is not a database.
 const CONNECTING: Duration = Duration::from_secs(5);
 
+/// The first version with `AS MATERIALIZED`, which sweeping uses.
+const OLDEST: u32 = 12;
+
 /// The parameters of an address. `sqlx` would write the value of any other to the log.
 const PARAMETERS: [&str; 19] = [
     "sslmode",
@@ -226,15 +229,20 @@ fn place(options: &PgConnectOptions) -> String {
     format!("{database} on {host}:{}", options.get_port())
 }
 
-async fn prepare(options: &PgConnectOptions, migrates: bool) -> Result<i64, sqlx::Error> {
+async fn prepare(place: &str, options: &PgConnectOptions, migrates: bool) -> Result<i64, OpenError> {
     let connecting = tokio::time::timeout(CONNECTING, options.connect()).await;
-    let mut connection = connecting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let connected = connecting.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+    let mut connection = connected.map_err(|error| open_error(place, error))?;
+    if let Some(version) = connection.server_version_num().filter(|version| version / 10_000 < OLDEST) {
+        let version = format!("{}.{}", version / 10_000, version % 10_000);
+        return Err(OpenError::TooOld { place: place.to_owned(), version, needed: OLDEST });
+    }
     let found = match migrates {
         true => schema::migrate(&mut connection).await,
         false => schema::version(&mut connection).await,
     };
     let _ = connection.close().await;
-    found
+    found.map_err(|error| open_error(place, error))
 }
 
 fn open_error(place: &str, error: sqlx::Error) -> OpenError {
@@ -302,6 +310,26 @@ mod tests {
         assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
         // Not the limit of the whole migration, which has another text.
         assert!(error.to_string().contains("timed out"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_without_materialized_queries_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://user@{}/grants?sslmode=disable", listener.local_addr().unwrap());
+        let server = async {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let _ = client.read(&mut [0; 1024]).await.unwrap();
+            let message = |kind: &[u8], content: &[u8]| {
+                let length = u32::try_from(content.len() + 4).unwrap().to_be_bytes();
+                [kind, &length, content].concat()
+            };
+            let signed_in = message(b"R", &[0; 4]);
+            let version = message(b"S", b"server_version\x0011.22\x00");
+            client.write_all(&[signed_in, version, message(b"Z", b"I")].concat()).await.unwrap();
+        };
+        let (error, ()) = tokio::join!(PostgresStore::connect(&url), server);
+        let error = error.unwrap_err().to_string();
+        assert!(error.ends_with("the server has version 11.22: 12 or later is needed"), "{error}");
     }
 
     #[tokio::test]
