@@ -15,6 +15,14 @@ thread_local! {
 /// How many registries there have been.
 static REGISTRIES: AtomicU64 = AtomicU64::new(0);
 
+/// How often the registries changed. Some share a number, which costs one of them its copies when another one
+/// changes. They are not in the registries, because each needs a cache line for itself.
+static CHANGES: [Changes; 64] = [const { Changes(AtomicU64::new(0)) }; 64];
+
+/// Read at every request.
+#[repr(align(64))]
+struct Changes(AtomicU64);
+
 #[derive(Clone)]
 struct Kept {
     client: Arc<Client>,
@@ -22,29 +30,31 @@ struct Kept {
     edition: u64,
 }
 
-/// Every change of a registry begins a new edition, which ends all copies of the last one. It is read at every
-/// request, so it has a cache line for itself.
-#[repr(align(64))]
+/// Every change of a registry begins a new edition, which ends all copies of the last one.
 pub(super) struct Edition {
     registry: u64,
-    changes: AtomicU64,
 }
 
 impl Default for Edition {
     fn default() -> Self {
-        Self { registry: REGISTRIES.fetch_add(1, Ordering::Relaxed), changes: AtomicU64::new(0) }
+        Self { registry: REGISTRIES.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
 impl Edition {
     /// The number of the edition. Under the lock of the registry, it is that of what is read there.
     pub(super) fn current(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.changes().load(Ordering::Acquire)
     }
 
     /// Ends the edition, after a change and under its lock.
     pub(super) fn end(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
+        self.changes().fetch_add(1, Ordering::Release);
+    }
+
+    fn changes(&self) -> &'static AtomicU64 {
+        let [first, ..] = &CHANGES;
+        &CHANGES.get(self.registry as usize % CHANGES.len()).unwrap_or(first).0
     }
 
     /// The client with this id: the thread's copy, or what `look_up` finds, with its edition.
