@@ -135,11 +135,19 @@ impl Scope {
 
     /// The same scope, whose text only the requests of this thread share.
     fn shared(&self) -> Self {
-        let hash = rough_hash(self.as_str());
-        let is_it = |kept: &Self| kept.is_same_text(self);
-        let found = COPIES
-            .try_with(|copies| copies.borrow_mut().get(hash, is_it, || Some(self.clone()), Self::apart));
-        found.ok().flatten().unwrap_or_else(|| self.clone())
+        let find = |copies: &mut ThreadCopies<Self>| {
+            let hash = rough_hash(self.as_str());
+            let slot = copies.slot(hash);
+            if let Some(copy) = slot.copy.as_ref().filter(|copy| copy.is_same_text(self)) {
+                return copy.clone();
+            }
+            match slot.wants(hash) {
+                true => slot.copy.insert(self.apart()).clone(),
+                false => self.clone(),
+            }
+        };
+        // A thread that ends has no copies any more.
+        COPIES.try_with(|copies| find(&mut copies.borrow_mut())).unwrap_or_else(|_| self.clone())
     }
 
     /// A copy that shares nothing.
@@ -229,9 +237,12 @@ mod tests {
         let parts: Vec<Scope> = (0..4).map(|_| scope("thread-copies a b").intersection(&all)).collect();
         let text = |part: &Scope| part.as_str().as_ptr();
         assert_eq!((text(&parts[2]), text(&parts[3])), (text(&parts[1]), text(&parts[1])));
-        let elsewhere =
-            std::thread::spawn(move || (0..4).map(|_| all.filtered(|_| true)).next_back().unwrap());
-        assert_ne!(text(&elsewhere.join().unwrap()), text(&parts[3]));
+        let elsewhere = std::thread::spawn(move || {
+            let shared: Vec<Scope> = (0..4).map(|_| all.filtered(|_| true)).collect();
+            assert_ne!(text(&shared[3]), text(&all));
+            shared
+        });
+        assert_ne!(text(&elsewhere.join().unwrap()[3]), text(&parts[3]));
     }
 
     #[test]

@@ -7,41 +7,42 @@ use std::mem;
 const SLOTS: usize = 32;
 
 /// The copies of one thread. A value gets one when it is asked for again before another one of its slot, so a
-/// value that is rarely used costs nothing.
+/// value that is rarely used costs nothing. A copy stays until another value takes its slot, or the thread
+/// ends.
 pub(crate) struct ThreadCopies<T> {
     slots: [Slot<T>; SLOTS],
 }
 
-struct Slot<T> {
-    copy: Option<T>,
+/// The place of every value with the same hash, and some others.
+pub(crate) struct Slot<T> {
+    pub(crate) copy: Option<T>,
     /// The hash of the last value that was asked for and had no copy.
     missed: u64,
 }
 
-impl<T: Clone> ThreadCopies<T> {
+impl<T> ThreadCopies<T> {
     pub(crate) const fn new() -> Self {
         Self { slots: [const { Slot { copy: None, missed: 0 } }; SLOTS] }
     }
 
-    /// The value with this hash: the copy that `is_it`, or `original`, which may get a copy for the next time.
-    pub(crate) fn get(
-        &mut self,
-        hash: u64,
-        is_it: impl Fn(&T) -> bool,
-        original: impl FnOnce() -> Option<T>,
-        copy: impl FnOnce(&T) -> T,
-    ) -> Option<T> {
-        let Some(slot) = self.slots.get_mut(hash as usize % SLOTS) else { return original() };
-        if let Some(found) = slot.copy.as_ref().filter(|&kept| is_it(kept)) {
-            return Some(found.clone());
+    pub(crate) fn slot(&mut self, hash: u64) -> &mut Slot<T> {
+        let [first, others @ ..] = &mut self.slots;
+        match (hash as usize % SLOTS).checked_sub(1).and_then(|at| others.get_mut(at)) {
+            Some(slot) => slot,
+            None => first,
         }
-        let original = original()?;
-        if mem::replace(&mut slot.missed, hash) != hash {
-            return Some(original);
-        }
-        let copy = copy(&original);
-        slot.copy = Some(copy.clone());
-        Some(copy)
+    }
+}
+
+impl<T> Slot<T> {
+    /// Whether a value that has no copy, with this hash, should get one now.
+    pub(crate) fn wants(&mut self, hash: u64) -> bool {
+        mem::replace(&mut self.missed, hash) == hash
+    }
+
+    /// Removes a copy that is out of date.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { copy: None, missed: 0 };
     }
 }
 
@@ -56,36 +57,27 @@ pub(crate) fn rough_hash(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
-    struct Asked(ThreadCopies<Arc<str>>);
+    #[test]
+    fn what_is_asked_for_again_before_another_is_wanted() {
+        let mut copies = ThreadCopies::<&str>::new();
+        let slot = copies.slot(1);
+        assert_eq!([1, 1, 33, 1, 1].map(|hash| slot.wants(hash)), [false, true, false, false, true]);
+        slot.copy = Some("one");
+        slot.forget();
+        assert!(slot.copy.is_none() && !slot.wants(1));
+    }
 
-    impl Asked {
-        fn get(&mut self, original: &Arc<str>) -> Arc<str> {
-            let is_it = |kept: &Arc<str>| kept == original;
-            let apart = |text: &Arc<str>| Arc::from(&**text);
-            self.0.get(1, is_it, || Some(Arc::clone(original)), apart).unwrap()
+    #[test]
+    fn each_hash_has_its_slot() {
+        let mut copies = ThreadCopies::<u64>::new();
+        for hash in 0..64 {
+            copies.slot(hash).copy = Some(hash);
         }
-    }
-
-    #[test]
-    fn what_is_asked_for_again_gets_a_copy_that_stays_until_another_is() {
-        let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
-        let mut copies = Asked(ThreadCopies::new());
-        assert!(Arc::ptr_eq(&copies.get(&one), &one));
-        let copy = copies.get(&one);
-        assert!(copy == one && !Arc::ptr_eq(&copy, &one));
-        assert!(Arc::ptr_eq(&copies.get(&one), &copy));
-        assert_eq!(copies.get(&other), other);
-        assert_eq!(Arc::strong_count(&one), 1);
-    }
-
-    #[test]
-    fn what_is_not_there_is_not_found() {
-        let mut copies = ThreadCopies::<Arc<str>>::new();
-        assert!(copies.get(1, |_| true, || None, Arc::clone).is_none());
+        for hash in 0..32 {
+            assert_eq!(copies.slot(hash).copy, Some(hash + 32));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Client, ClientId, Identity};
-use crate::base::thread_copies::{ThreadCopies, rough_hash};
+use crate::base::thread_copies::{Slot, ThreadCopies, rough_hash};
 
 thread_local! {
     static COPIES: RefCell<ThreadCopies<Kept>> = const { RefCell::new(ThreadCopies::new()) };
@@ -23,14 +23,15 @@ static CHANGES: [Changes; 64] = [const { Changes(AtomicU64::new(0)) }; 64];
 #[repr(align(64))]
 struct Changes(AtomicU64);
 
-#[derive(Clone)]
 struct Kept {
-    client: Arc<Client>,
+    copy: Arc<Client>,
+    /// What it is a copy of, as long as the registry has that.
+    original: Arc<Client>,
     registry: u64,
     edition: u64,
 }
 
-/// Every change of a registry begins a new edition, which ends all copies of the last one.
+/// Every change of a registry begins a new edition, in which each copy is compared with the registry once.
 pub(super) struct Edition {
     registry: u64,
 }
@@ -63,23 +64,43 @@ impl Edition {
         id: &ClientId,
         look_up: impl Fn() -> Option<(Arc<Client>, u64)>,
     ) -> Option<Arc<Client>> {
-        let current = self.current();
-        let is_it =
-            |kept: &Kept| kept.edition == current && kept.registry == self.registry && kept.client.id() == id;
-        let original = || {
-            let (client, edition) = look_up()?;
-            Some(Kept { client, registry: self.registry, edition })
-        };
-        let hash = rough_hash(id.as_str()) ^ self.registry;
-        let found = COPIES.try_with(|copies| copies.borrow_mut().get(hash, is_it, original, Kept::apart));
+        let found = COPIES.try_with(|copies| {
+            let hash = rough_hash(id.as_str()) ^ self.registry;
+            self.find_at(copies.borrow_mut().slot(hash), hash, id, &look_up)
+        });
         // A thread that ends has no copies any more.
-        found.unwrap_or_else(|_| original()).map(|found| found.client)
+        found.unwrap_or_else(|_| look_up().map(|(client, _)| client))
     }
-}
 
-impl Kept {
-    fn apart(&self) -> Self {
-        Self { client: Arc::new(self.client.apart()), ..*self }
+    fn find_at(
+        &self,
+        slot: &mut Slot<Kept>,
+        hash: u64,
+        id: &ClientId,
+        look_up: impl Fn() -> Option<(Arc<Client>, u64)>,
+    ) -> Option<Arc<Client>> {
+        let current = self.current();
+        let is_of = |kept: &&mut Kept| kept.registry == self.registry && kept.copy.id() == id;
+        if let Some(kept) = slot.copy.as_mut().filter(is_of) {
+            if kept.edition == current {
+                return Some(Arc::clone(&kept.copy));
+            }
+            match look_up() {
+                // Another client of the registry changed.
+                Some((found, edition)) if Arc::ptr_eq(&found, &kept.original) => {
+                    kept.edition = edition;
+                    return Some(Arc::clone(&kept.copy));
+                }
+                _ => slot.forget(),
+            }
+        }
+        let (original, edition) = look_up()?;
+        if !slot.wants(hash) {
+            return Some(original);
+        }
+        let copy = Arc::new(original.apart());
+        slot.copy = Some(Kept { copy: Arc::clone(&copy), original, registry: self.registry, edition });
+        Some(copy)
     }
 }
 
@@ -97,6 +118,7 @@ impl Client {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::Barrier;
     use std::thread;
 
     use super::*;
@@ -133,17 +155,44 @@ mod tests {
     }
 
     #[test]
-    fn a_change_ends_every_copy_of_its_registry() {
-        let registries = [MemoryRegistry::new([client()]), MemoryRegistry::new([client()])];
-        let [changed, other] =
-            registries.each_ref().map(|registry| [address(registry), address(registry)][1]);
-        let disabled = client().in_state(ClientState::Disabled);
-        let current = registries[0].find(client().id()).unwrap();
-        registries[0].change(Change::Replace(Replacement::of(&current, disabled))).unwrap();
-        assert_ne!(address(&registries[0]), changed);
-        assert_eq!(registries[0].find(client().id()).unwrap().state(), ClientState::Disabled);
-        assert_eq!(address(&registries[1]), other);
-        registries[0].change(Change::Remove(client().id().clone())).unwrap();
-        assert!(registries[0].find(client().id()).is_none());
+    fn a_change_ends_the_copies_of_its_client_in_every_thread() {
+        let other = Client::builder("other").redirect_uri("https://other.example/cb").secret("s").build();
+        let registry = MemoryRegistry::new([client(), other.unwrap()]);
+        let turn = Barrier::new(2);
+        thread::scope(|scope| {
+            let elsewhere = scope.spawn(|| {
+                let copy = [address(&registry), address(&registry)][1];
+                turn.wait();
+                turn.wait();
+                let after_another = address(&registry) == copy;
+                turn.wait();
+                turn.wait();
+                let changed = registry.find(client().id()).map(|client| client.state());
+                turn.wait();
+                turn.wait();
+                (after_another, changed, registry.find(client().id()).is_none())
+            });
+            turn.wait();
+            registry.change(Change::Remove(ClientId::new("other"))).unwrap();
+            turn.wait();
+            turn.wait();
+            let current = registry.find(client().id()).unwrap();
+            let disabled = Replacement::of(&current, client().in_state(ClientState::Disabled));
+            registry.change(Change::Replace(disabled)).unwrap();
+            turn.wait();
+            turn.wait();
+            registry.change(Change::Remove(client().id().clone())).unwrap();
+            turn.wait();
+            assert_eq!(elsewhere.join().unwrap(), (true, Some(ClientState::Disabled), true));
+        });
+    }
+
+    #[test]
+    fn a_copy_is_of_one_registry() {
+        for state in [ClientState::Active, ClientState::Disabled, ClientState::Active] {
+            let registry = MemoryRegistry::new([client().in_state(state)]);
+            let found = [(); 3].map(|()| registry.find(client().id()).unwrap().state());
+            assert_eq!(found, [state; 3]);
+        }
     }
 }
