@@ -106,15 +106,14 @@ where
     B::Error: Into<BodyError>,
 {
     let (parts, body) = request.into_parts();
-    let mut read = read_parts(&parts);
+    let (connection, mut read) = (Connection::of(&parts), read_parts(&parts));
     match read_body(body, deadline).await {
         Some(body) => read.body = body,
-        None => {
-            let refused = server.refuse_slow_body(endpoint, read.peer);
-            return Connection::of(&parts).end_with(refused);
-        }
+        None => return connection.end_with(server.refuse_slow_body(endpoint, read.peer)),
     }
-    server.handle(endpoint, &read).await
+    let is_cut = read.body.len() > MAX_BODY;
+    let answer = server.handle(endpoint, &read).await;
+    if is_cut { connection.end_with(answer) } else { answer }
 }
 
 /// `None` if it takes too long.

@@ -23,6 +23,9 @@ pub trait Screen: Clone + Send + 'static {
 
 /// A service behind a [`GuardLayer`](super::GuardLayer), a [`CrossOriginLayer`](super::CrossOriginLayer) or a
 /// [`ForwardedCertificateLayer`](super::ForwardedCertificateLayer).
+///
+/// It takes requests with any [`http_body::Body`]. What is left of the body of a request that it refuses over
+/// HTTP/1 is read, up to 64 KiB and for a second, so that the client reads the response.
 #[derive(Clone, Debug)]
 pub struct Screened<S, L> {
     inner: S,
@@ -61,12 +64,7 @@ where
             let (mut parts, body) = request.into_parts();
             match layer.screen(&mut parts).await {
                 Ok(shared) => Ok(share(inner.call(HttpRequest::from_parts(parts, body)).await?, shared)),
-                Err(answer) => {
-                    let connection = Connection::of(&parts);
-                    let is_read = connection.is_read(body).await;
-                    let answer = if is_read { answer } else { connection.end_with(answer) };
-                    Ok(answer.into())
-                }
+                Err(answer) => Ok(Connection::of(&parts).refuse(answer, body).await.into()),
             }
         })
     }

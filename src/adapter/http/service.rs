@@ -16,6 +16,7 @@ use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
+use super::unread::Connection;
 use super::{BODY_DEADLINE, BodyError, Peer, destination, read_parts, serve};
 use crate::http::Response;
 use crate::resource::Guard;
@@ -104,7 +105,7 @@ impl EndpointService {
             Ok((server, endpoint)) => {
                 serve(server, endpoint, HttpRequest::from_parts(parts, body), deadline).await
             }
-            Err(answer) => answer,
+            Err(answer) => Connection::of(&parts).refuse(answer, body).await,
         }
     }
 }

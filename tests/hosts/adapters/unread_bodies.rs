@@ -38,9 +38,19 @@ async fn answer(stream: &mut TcpStream, fields: &str, announced: usize, sent: us
     stream.write_all(head.as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
     stream.write_all(&vec![b'a'; sent]).await.unwrap();
-    let mut read = vec![0; 4096];
-    let length = stream.read(&mut read).await.unwrap();
-    String::from_utf8(read[..length].to_vec()).unwrap()
+    let mut read = Vec::new();
+    while !is_whole(&read) {
+        assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "cut off: {read:?}");
+    }
+    String::from_utf8(read).unwrap()
+}
+
+/// Whether a response has its end.
+fn is_whole(read: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(read);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.and_then(|length| length.parse().ok()) == Some(body.len())
 }
 
 #[tokio::test]
