@@ -15,8 +15,8 @@ use super::policy::{OmittedScope, Policy, RefreshTokens};
 use super::rules::{Rules, any_audience};
 use crate::base::time::end_of_time;
 use crate::base::{
-    AccessRights, AccessTokens, Actor, Algorithm, AuthorizationDetail, AuthorizationDetails, Confirmation,
-    ResourceId, ResourceIndicators, RightsRef, Scope, Subject, TokenName,
+    AccessRights, AccessTokens, Actor, Algorithm, AuthorizationDetails, Confirmation, ResourceId,
+    ResourceIndicators, RightsRef, Scope, Subject, TokenName,
 };
 use crate::client::{Client, GrantType};
 use crate::error::{ProofFlaw, Reason};
@@ -218,40 +218,6 @@ impl<'a> Gate<'a> {
         Ok(Issuance(Issuable { rights, audience, format, algorithm, ..offer }))
     }
 
-    /// Whether a token for this audience may have no scope. The response cannot express an empty scope (RFC
-    /// 6749 section 5.1), so a client that requested one would believe that it was granted.
-    fn needs_no_scope(&self, audience: Option<&ResourceId>, details: &AuthorizationDetails) -> bool {
-        let has_no_scopes = self.rules.own_scope(audience).is_some_and(Scope::is_empty);
-        !self.asks_for_scope() && (has_no_scopes || !details.is_empty())
-    }
-
-    /// Checks that a token for one of these resources, or for the default audience, can have some of the
-    /// scope.
-    fn check_scope_at(&self, resources: &ResourceIndicators, scope: &Scope) -> Result<(), Reason> {
-        let fits = |audience: Option<&ResourceId>| {
-            self.rules.has_scope_for(audience, scope) || self.needs_no_scope(audience, &self.asked.details)
-        };
-        match scope.is_empty() || any_audience(resources, fits) {
-            true => Ok(()),
-            false => Err(Reason::ScopeExceeded),
-        }
-    }
-
-    /// Checks that a token for one of these resources, or for the default audience, can carry each requested
-    /// detail: the user must not approve what no token says.
-    fn check_details_at(&self, resources: &ResourceIndicators) -> Result<(), Reason> {
-        let fits = |detail: &AuthorizationDetail| {
-            let alone: AuthorizationDetails = [detail.clone()].into_iter().collect();
-            any_audience(resources, |audience| {
-                !self.rules.details_for(audience, self.client, &alone).is_empty()
-            })
-        };
-        match self.asked.details.as_slice().iter().all(fits) {
-            true => Ok(()),
-            false => Err(Reason::DetailsOfNoResource),
-        }
-    }
-
     /// The key to bind a token to: what the request proves, if that meets the requirements of the server and
     /// the client.
     fn binding(&self) -> Result<Option<Confirmation>, Reason> {
@@ -348,7 +314,7 @@ impl<'a> Gate<'a> {
         scope.intersection(&self.rules.ceiling(self.client))
     }
 
-    fn asks_for_scope(&self) -> bool {
+    pub(super) fn asks_for_scope(&self) -> bool {
         self.asked.scope.as_ref().is_some_and(|asked| !asked.is_empty())
     }
 
@@ -370,7 +336,6 @@ impl<'a> Gate<'a> {
     /// The issuance of a code or a device code for these resources, at least one of which can have a token.
     fn promise(&self, offer: Issuable, resources: ResourceIndicators) -> Result<Issuance, Reason> {
         self.check_scope_at(&resources, &offer.rights.scope)?;
-        self.check_details_at(&resources)?;
         Ok(Issuance(offer.with(resources, self.asked)))
     }
 
@@ -378,6 +343,9 @@ impl<'a> Gate<'a> {
     /// resource.
     pub(crate) fn pass_identity(&self, subject: &Subject) -> Result<Issuance, Reason> {
         let (ceiling, resources) = self.new_terms()?;
+        if !self.asked.details.is_empty() {
+            return Err(Reason::DetailsOfNoResource);
+        }
         Ok(Issuance(self.offer(subject, &ceiling)?.with(resources, self.asked)))
     }
 
@@ -389,6 +357,7 @@ impl<'a> Gate<'a> {
         }
         let resources = self.new_resources()?;
         self.rules.detail_types.check(&self.asked.details, self.client, self.asks_a_user())?;
+        self.check_details_at(&resources)?;
         match self.asked.scope {
             Some(_) => Ok((ceiling, resources)),
             None => Ok((Cow::Owned(self.default_scope(&ceiling, &resources)?), resources)),

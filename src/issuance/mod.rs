@@ -10,6 +10,7 @@ mod resource;
 mod rights;
 mod rules;
 mod signed_answers;
+mod usable;
 
 pub(crate) use detail_types::DetailTypes;
 pub use detail_types::{DetailType, Fields};

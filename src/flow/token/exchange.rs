@@ -232,19 +232,18 @@ impl AwaitPermission {
                 Some(Actor::taking_over(acting, subject.actor()))
             }
         };
-        if account_status == AccountStatus::Blocked {
-            return Err(Reason::ExchangedSubjectBlocked.into());
-        }
         for key in [subject.confirmation(), actor_key.as_ref()].into_iter().flatten() {
             ProofFlaw::check(key, asked.confirmation.as_ref()).map_err(|flaw| match flaw {
                 ProofFlaw::OtherKey => Reason::ExchangedTokenOfOtherKey,
                 flaw => flaw.into(),
             })?;
         }
+        if account_status == AccountStatus::Blocked {
+            return Err(Reason::ExchangedSubjectBlocked.into());
+        }
         let (scope, confirmation) = (subject.scope().clone(), subject.confirmation().cloned());
         let rights = AccessRights { scope, confirmation, ..AccessRights::default() };
-        let parent =
-            Parent { name: subject.token_name(), rights, expires: subject.expires(), actor, account_status };
+        let parent = Parent { name: subject.token_name(), rights, expires: subject.expires(), actor };
         Ok(AwaitSecrets {
             client,
             subject: Some(subject.subject().clone()),

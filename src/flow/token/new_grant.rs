@@ -46,7 +46,6 @@ pub(super) struct Parent {
     pub(super) rights: AccessRights,
     pub(super) expires: DateTime<Utc>,
     pub(super) actor: Option<Actor>,
-    pub(super) account_status: AccountStatus,
 }
 
 /// What the host allows for a grant.
@@ -86,8 +85,8 @@ impl AwaitSecrets {
             grant_type: self.grant_type.clone(),
             asked: &self.asked,
             account_status: match &self.bounds {
-                Bounds::Client => AccountStatus::Active,
-                Bounds::Token(parent) => parent.account_status,
+                // Of a token, it was checked before.
+                Bounds::Client | Bounds::Token(_) => AccountStatus::Active,
                 Bounds::Host(entitled) => entitled.account_status,
             },
             rules,
@@ -96,7 +95,7 @@ impl AwaitSecrets {
         match &self.bounds {
             Bounds::Client => gate.pass_new(subject),
             Bounds::Token(parent) => {
-                let Parent { rights, expires, actor, name, .. } = &**parent;
+                let Parent { rights, expires, actor, name } = &**parent;
                 gate.pass_on(subject, rights.as_ref(), *expires, actor.as_ref(), *name)
             }
             Bounds::Host(entitled) => gate.pass_entitled(subject, &entitled.limits),
