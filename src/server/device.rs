@@ -240,7 +240,8 @@ impl DeviceConsent {
 
     /// A digest of what the page shows: the client with all its metadata, the scope, the resources, the
     /// details, the user and the user code. Put it into a hidden field of the form. If the answer comes with
-    /// another one, the client has changed since, so show the page again.
+    /// another one, what the page showed has changed since: show the page again. Call it before
+    /// [`set_details`](Self::set_details).
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.waiting.terms.fingerprint((self.login.subject(), self.waiting.code.to_string()))

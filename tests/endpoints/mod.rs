@@ -4,6 +4,7 @@ mod authorize;
 mod configure;
 mod configure_races;
 mod device;
+mod device_fingerprint;
 mod document_cache;
 mod document_strangers;
 mod documents;
