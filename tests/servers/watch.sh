@@ -6,6 +6,9 @@ shift
 server=$!
 echo "$server"
 cat >/dev/null
-kill -"${STOP_SIGNAL:-KILL}" "$server" 2>/dev/null
+# A server that has ended may have left its number to another process: signal only a child of this shell.
+if [ ! -e /proc/self/status ] || grep -qs "^PPid:[[:space:]]*$$\$" "/proc/$server/status"; then
+    kill -"${STOP_SIGNAL:-KILL}" "$server" 2>/dev/null
+fi
 wait "$server" 2>/dev/null
 rm -rf "$directory"
