@@ -29,8 +29,8 @@ impl UserCode {
         }))
     }
 
-    /// Reads what a person typed: in either case, also full-width, and whatever is no letter and no digit
-    /// between them (RFC 8628 section 6.1). `None` if it is not a code.
+    /// Reads what a person typed, in upper, lower or full-width letters. Everything that is not a letter or a
+    /// digit is ignored (RFC 8628 section 6.1). `None` if it is not a code.
     #[must_use]
     pub fn parse(typed: &str) -> Option<Self> {
         let mut letters = [0; LETTERS];

@@ -234,7 +234,8 @@ async fn prepare(place: &str, options: &PgConnectOptions, migrates: bool) -> Res
     let connected = connecting.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
     let mut connection = connected.map_err(|error| open_error(place, error))?;
     if let Some(version) = connection.server_version_num().filter(|version| version / 10_000 < OLDEST) {
-        let version = format!("{}.{}", version / 10_000, version % 10_000);
+        let _ = connection.close().await;
+        let version = version_text(version);
         return Err(OpenError::TooOld { place: place.to_owned(), version, needed: OLDEST });
     }
     let found = match migrates {
@@ -243,6 +244,14 @@ async fn prepare(place: &str, options: &PgConnectOptions, migrates: bool) -> Res
     };
     let _ = connection.close().await;
     found.map_err(|error| open_error(place, error))
+}
+
+/// Before version 10 there was a third number.
+fn version_text(number: u32) -> String {
+    match (number / 10_000, number % 10_000) {
+        (major @ 10.., minor) => format!("{major}.{minor}"),
+        (first, rest) => format!("{first}.{}.{}", rest / 100, rest % 100),
+    }
 }
 
 fn open_error(place: &str, error: sqlx::Error) -> OpenError {
@@ -310,6 +319,11 @@ mod tests {
         assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
         // Not the limit of the whole migration, which has another text.
         assert!(error.to_string().contains("timed out"), "{error}");
+    }
+
+    #[test]
+    fn a_version_is_written_as_its_server_writes_it() {
+        assert_eq!([90_601, 80_002, 110_022].map(version_text), ["9.6.1", "8.0.2", "11.22"]);
     }
 
     #[tokio::test]

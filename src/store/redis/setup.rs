@@ -58,9 +58,7 @@ pub enum RedisOpenError {
     #[error("the Redis server at {0} is a replica, which takes no writes: name its master")]
     Replica(String),
     /// A server that is too old.
-    #[error(
-        "the Redis server at {address} has version {version}: 7.0 or later is needed, or a Valkey of any version"
-    )]
+    #[error("the Redis server at {address} has version {version}: 7.0 or later is needed")]
     TooOld {
         /// Host and port.
         address: String,
