@@ -27,10 +27,7 @@ impl<T> ThreadCopies<T> {
 
     pub(crate) fn slot(&mut self, hash: u64) -> &mut Slot<T> {
         let [first, others @ ..] = &mut self.slots;
-        match (hash as usize % SLOTS).checked_sub(1).and_then(|at| others.get_mut(at)) {
-            Some(slot) => slot,
-            None => first,
-        }
+        others.get_mut(hash as usize % SLOTS).unwrap_or(first)
     }
 }
 

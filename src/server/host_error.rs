@@ -23,7 +23,8 @@ pub enum HostError {
     /// The registry has a client with this id already.
     #[error("a client with this id already exists")]
     ClientExists,
-    /// The client does not authenticate with a secret, or it registered itself and so changes its own secret.
+    /// The client does not authenticate with a secret, or it registered itself: nobody could tell it the new
+    /// one. Disable it, if its secret is known to others.
     #[error("the client has no secret that the host may change")]
     NoSecret,
     /// Authorization details that cannot be granted: their type was not requested, or they are not valid for
