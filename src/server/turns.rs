@@ -1,7 +1,7 @@
 //! One request at a time for each key, in this process; others wait in order of arrival.
 
 use std::array;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
@@ -24,7 +24,8 @@ struct Part<K>(Mutex<Lines<K>>);
 
 struct Lines<K> {
     last_number: u64,
-    of: HashMap<K, Line>,
+    /// Few at a time, so they are searched: to hash the key again would take longer.
+    all: Vec<(K, Line)>,
 }
 
 /// The holder of the turn and the waiters, in the order of their numbers.
@@ -35,7 +36,7 @@ struct Line {
 
 impl<K> Default for Part<K> {
     fn default() -> Self {
-        Self(Mutex::new(Lines { last_number: 0, of: HashMap::new() }))
+        Self(Mutex::new(Lines { last_number: 0, all: Vec::new() }))
     }
 }
 
@@ -54,6 +55,18 @@ impl<K> fmt::Debug for Turns<K> {
 impl<K> Default for Turns<K> {
     fn default() -> Self {
         Self { longest: MOST_WAITING, parts: OnceLock::new() }
+    }
+}
+
+impl<K: Copy + Eq> Lines<K> {
+    fn of(&mut self, key: K) -> Option<&mut Line> {
+        self.all.iter_mut().find(|(own, _)| *own == key).map(|(_, line)| line)
+    }
+
+    fn end(&mut self, key: K) {
+        if let Some(at) = self.all.iter().position(|(own, _)| *own == key) {
+            self.all.swap_remove(at);
+        }
     }
 }
 
@@ -78,15 +91,17 @@ impl<K: Copy + Eq + Hash> Turns<K> {
         let mut lines = part.lines();
         lines.last_number += 1;
         let number = lines.last_number;
-        let line = lines.of.entry(key);
-        let line = line.or_insert_with(|| Line { holder: number, waiting: VecDeque::new() });
-        let is_first = line.holder == number;
-        if !is_first {
-            if line.waiting.len() >= self.longest {
-                return None;
+        let is_first = match lines.of(key) {
+            Some(line) if line.waiting.len() >= self.longest => return None,
+            Some(line) => {
+                line.waiting.push_back((number, Waker::noop().clone()));
+                false
             }
-            line.waiting.push_back((number, Waker::noop().clone()));
-        }
+            None => {
+                lines.all.push((key, Line { holder: number, waiting: VecDeque::new() }));
+                true
+            }
+        };
         Some((Turn { part, key, number }, is_first))
     }
 
@@ -108,7 +123,7 @@ pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
 impl<K: Copy + Eq + Hash> Turn<'_, K> {
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut lines = self.part.lines();
-        let Some(line) = lines.of.get_mut(&self.key) else { return Poll::Ready(()) };
+        let Some(line) = lines.of(self.key) else { return Poll::Ready(()) };
         match line.waiting.binary_search_by_key(&self.number, |(number, _)| *number) {
             Ok(at) => {
                 if let Some((_, waker)) = line.waiting.get_mut(at) {
@@ -124,7 +139,7 @@ impl<K: Copy + Eq + Hash> Turn<'_, K> {
 impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
     fn drop(&mut self) {
         let mut lines = self.part.lines();
-        let Some(line) = lines.of.get_mut(&self.key) else { return };
+        let Some(line) = lines.of(self.key) else { return };
         if line.holder != self.number {
             line.waiting.retain(|(number, _)| *number != self.number);
             return;
@@ -132,7 +147,7 @@ impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
         let next = line.waiting.pop_front();
         match &next {
             Some((number, _)) => line.holder = *number,
-            None => drop(lines.of.remove(&self.key)),
+            None => lines.end(self.key),
         }
         drop(lines);
         if let Some((_, waker)) = next {
@@ -172,7 +187,7 @@ mod tests {
         let turn = poll(second.as_mut()).unwrap();
         drop(turn);
         assert!(poll(third.as_mut()).is_some());
-        assert!(turns.parts.get().unwrap().iter().all(|part| part.lines().of.is_empty()));
+        assert!(turns.parts.get().unwrap().iter().all(|part| part.lines().all.is_empty()));
     }
 
     #[test]
@@ -201,6 +216,6 @@ mod tests {
             // The turn was given to a waiter that was dropped before it was polled again.
         }
         assert!(poll(third.as_mut()).is_some());
-        assert!(turns.parts.get().unwrap().iter().all(|part| part.lines().of.is_empty()));
+        assert!(turns.parts.get().unwrap().iter().all(|part| part.lines().all.is_empty()));
     }
 }
