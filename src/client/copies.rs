@@ -15,8 +15,8 @@ thread_local! {
 /// How many registries there have been.
 static REGISTRIES: AtomicU64 = AtomicU64::new(0);
 
-/// How often the registries changed. Some share a number, which costs one of them its copies when another one
-/// changes. They are not in the registries, because each needs a cache line for itself.
+/// How often the registries changed. Each number needs a cache line for itself, which would be too much for a
+/// registry with one client, so some registries share one.
 static CHANGES: [Changes; 64] = [const { Changes(AtomicU64::new(0)) }; 64];
 
 /// Read at every request.
