@@ -371,15 +371,24 @@ impl Rules {
         client: &Client,
         details: &AuthorizationDetails,
     ) -> AuthorizationDetails {
+        details.filtered(self.takes(audience, client))
+    }
+
+    /// Whether a token for this audience can carry a detail of this client.
+    pub(super) fn takes<'a>(
+        &'a self,
+        audience: Option<&'a ResourceId>,
+        client: &'a Client,
+    ) -> impl Fn(&AuthorizationDetail) -> bool + 'a {
         let understood = self.resource_of(audience).and_then(|resource| resource.detail_types.as_deref());
         let registered = client.metadata().authorization_details_types.as_deref();
         let may =
             |types: Option<&[String]>, kind: &str| types.is_none_or(|types| types.iter().any(|t| t == kind));
-        details.filtered(|detail| {
+        move |detail| {
             let kind = detail.kind();
             let known = self.detail_types.knows(kind) && may(understood, kind) && may(registered, kind);
             known && self.is_told(detail, self.audience_of(audience))
-        })
+        }
     }
 
     /// Whether a detail is for this audience. Its `locations` may be spelt as `resource` may.

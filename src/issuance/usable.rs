@@ -1,4 +1,5 @@
-//! Whether a token of the request can have what the user is asked for: nobody should approve what no token says.
+//! Whether a token of the request can have what the user is asked for: nobody should approve what no token
+//! says.
 
 use super::gate::Gate;
 use super::rules::any_audience;
@@ -33,10 +34,7 @@ impl Gate<'_> {
     /// detail: the user must not approve what no token says.
     pub(super) fn check_details_at(&self, resources: &ResourceIndicators) -> Result<(), Reason> {
         let fits = |detail: &AuthorizationDetail| {
-            let alone: AuthorizationDetails = [detail.clone()].into_iter().collect();
-            any_audience(resources, |audience| {
-                !self.rules.details_for(audience, self.client, &alone).is_empty()
-            })
+            any_audience(resources, |audience| self.rules.takes(audience, self.client)(detail))
         };
         match self.asked.details.as_slice().iter().all(fits) {
             true => Ok(()),
