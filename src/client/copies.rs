@@ -77,24 +77,25 @@ impl Edition {
         slot: &mut Slot<Kept>,
         hash: u64,
         id: &ClientId,
-        look_up: impl Fn() -> Option<(Arc<Client>, u64)>,
+        look_up: impl FnOnce() -> Option<(Arc<Client>, u64)>,
     ) -> Option<Arc<Client>> {
         let current = self.current();
         let is_of = |kept: &&mut Kept| kept.registry == self.registry && kept.copy.id() == id;
-        if let Some(kept) = slot.copy.as_mut().filter(is_of) {
-            if kept.edition == current {
+        let kept = slot.copy.as_mut().filter(is_of);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.edition == current) {
+            return Some(Arc::clone(&kept.copy));
+        }
+        let found = look_up();
+        match (kept, &found) {
+            // Another client of the registry changed.
+            (Some(kept), Some((found, edition))) if Arc::ptr_eq(found, &kept.original) => {
+                kept.edition = *edition;
                 return Some(Arc::clone(&kept.copy));
             }
-            match look_up() {
-                // Another client of the registry changed.
-                Some((found, edition)) if Arc::ptr_eq(&found, &kept.original) => {
-                    kept.edition = edition;
-                    return Some(Arc::clone(&kept.copy));
-                }
-                _ => slot.forget(),
-            }
+            (Some(_), _) => slot.forget(),
+            (None, _) => {}
         }
-        let (original, edition) = look_up()?;
+        let (original, edition) = found?;
         if !slot.wants(hash) {
             return Some(original);
         }
