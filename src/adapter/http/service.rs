@@ -157,6 +157,7 @@ mod tests {
         let request = HttpRequest::post("/token").body(endless).unwrap();
         let answer = EndpointService::new(server).answer(request, Duration::from_millis(1)).await;
         assert_eq!((answer.status, answer.header("cache-control")), (408, Some("no-store")));
+        assert_eq!(answer.header("connection"), Some("close"));
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         assert!(String::from_utf8_lossy(&answer.body).contains(r#""error":"invalid_request""#));
     }

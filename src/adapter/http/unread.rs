@@ -54,12 +54,9 @@ impl Connection {
 /// Whether the body ends within the limit.
 async fn ends<B: Body>(body: B) -> bool {
     let (mut body, mut length) = (pin!(body), 0);
-    while !body.is_end_stream() {
-        match body.frame().await {
-            None => break,
-            Some(Ok(frame)) => length += frame.data_ref().map_or(0, bytes::Buf::remaining),
-            Some(Err(_)) => return false,
-        }
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        length += frame.data_ref().map_or(0, bytes::Buf::remaining);
         if length > MAX_BODY {
             return false;
         }
