@@ -22,8 +22,6 @@ use Visit::{Adds, LocksTurns, ReadsShard, WritesShard};
 const FAR: f64 = 100.0;
 /// Cores that share a last-level cache. Assumed: as in many of today's servers.
 const COMPLEX: usize = 8;
-/// An addition whose line is in the cache, in ns. Assumed: about 20 cycles.
-const ADDITION: f64 = 5.0;
 /// How long a lock of `Turns` is held, in ns. Assumed: one operation of a small hash map.
 const TURN_HELD: f64 = 50.0;
 /// The cache lines that a write to a shard changes: its lock and head, the control bytes, the bucket. Read in
@@ -53,8 +51,8 @@ const LINES: usize = Line::RedirectUri as usize + 1;
 /// What a request does with what is shared.
 #[derive(Clone, Copy, Debug)]
 enum Visit {
-    /// This many additions to a counter, with little between them.
-    Adds(Line, usize),
+    /// Adds to a counter.
+    Adds(Line),
     /// Takes the lock of those who wait to redeem a code, one of [`TURNS`].
     LocksTurns,
     ReadsShard,
@@ -64,41 +62,41 @@ enum Visit {
 /// In the order of the code; `benches/README.md` says where each is.
 const CLIENT_CREDENTIALS: &[Visit] = &[
     // the client is found
-    Adds(Client, 1),
+    Adds(Client),
     // the gate
-    Adds(Client, 1),
-    Adds(ClientId, 1),
+    Adds(Client),
+    Adds(ClientId),
     // the tokens and the grant
-    Adds(Own, 1),
-    Adds(ClientId, 1),
-    Adds(Client, 1),
+    Adds(Own),
+    Adds(ClientId),
+    Adds(Client),
     WritesShard,
     // the flow is dropped
-    Adds(Client, 1),
+    Adds(Client),
 ];
 
 const REDEEM: &[Visit] = &[
-    Adds(Client, 1),
+    Adds(Client),
     // its turn begins
     LocksTurns,
     ReadsShard,
     // a copy of the grant
-    Adds(RedirectUri, 1),
+    Adds(RedirectUri),
     // the gate
-    Adds(Client, 1),
+    Adds(Client),
     // the tokens and the bridge
-    Adds(Client, 1),
-    Adds(ClientId, 1),
+    Adds(Client),
+    Adds(ClientId),
     WritesShard,
     // the replaced grant is dropped
-    Adds(ClientId, 1),
-    Adds(RedirectUri, 1),
+    Adds(ClientId),
+    Adds(RedirectUri),
     // its turn ends; the flow is dropped
     LocksTurns,
-    Adds(Client, 1),
+    Adds(Client),
 ];
 
-const INTROSPECT: &[Visit] = &[Adds(Client, 1), ReadsShard, Adds(Client, 1)];
+const INTROSPECT: &[Visit] = &[Adds(Client), ReadsShard, Adds(Client)];
 
 const CHECK: &[Visit] = &[ReadsShard];
 
@@ -111,16 +109,13 @@ fn visits(operation: Operation) -> &'static [Visit] {
     }
 }
 
-/// How the counters of a client are simulated. If they are shared, the truth is between the last two: it depends
-/// on how often another core gets in between two additions that follow each other.
+/// Whose the counters of a client are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Counters {
     /// Each thread has its own.
     Copied,
-    /// A line is fetched once per visit.
-    OnceAVisit,
-    /// A line is fetched for each addition.
-    EachAddition,
+    /// All threads write the same ones.
+    Shared,
 }
 
 /// What was measured, in ns.
@@ -168,30 +163,25 @@ enum At {
 impl Plan {
     fn new(visits: &[Visit], cpu: f64, counters: Counters, costs: Costs) -> Self {
         let is_simulated = |visit: &&Visit| match visit {
-            Adds(..) => counters != Counters::Copied,
+            Adds(_) => counters != Counters::Copied,
             LocksTurns | ReadsShard | WritesShard => true,
         };
         let visits: Vec<Visit> = visits.iter().filter(is_simulated).copied().collect();
         let held = |visit: &Visit| match visit {
-            Adds(..) | ReadsShard => 0.0,
+            Adds(_) | ReadsShard => 0.0,
             LocksTurns => TURN_HELD,
             WritesShard => costs.held,
         };
         let under_locks: f64 = visits.iter().map(held).sum();
         let part = (cpu - under_locks).max(0.0) / (visits.len() + 1) as f64;
-        let touches = visits.iter().flat_map(|visit| {
-            let (at, lines, times) = match *visit {
-                Adds(line, times) if counters == Counters::EachAddition => (At::Line(line), 1.0, times),
-                Adds(line, _) => (At::Line(line), 1.0, 1),
-                LocksTurns => (At::Turns, 1.0, 1),
-                ReadsShard => (At::Shard, 1.0, 1),
-                WritesShard => (At::Shard, SHARD_LINES, 1),
+        let touches = visits.iter().map(|visit| {
+            let (at, lines) = match *visit {
+                Adds(line) => (At::Line(line), 1.0),
+                LocksTurns => (At::Turns, 1.0),
+                ReadsShard => (At::Shard, 1.0),
+                WritesShard => (At::Shard, SHARD_LINES),
             };
-            let held = held(visit);
-            (0..times).map(move |n| {
-                let work = if n == 0 { part } else { ADDITION };
-                Touch { work, at, lines, held }
-            })
+            Touch { work: part, at, lines, held: held(visit) }
         });
         Self { touches: touches.collect(), rest: part }
     }
@@ -297,13 +287,13 @@ fn about(ns: f64, random: &mut StdRng) -> u64 {
 /// A table for each operation.
 pub fn report(measured: &[Measured], costs: Costs, scale: Scale) {
     check_ends();
-    let costs = Costs { near: costs.near.clamp(ADDITION, FAR), ..costs };
+    let costs = Costs { near: costs.near.clamp(0.0, FAR), ..costs };
     println!("\nsimulated, {} requests each, seed {SEED}", scale.requests);
     println!(
         "measured, in ns: a line from a core nearby {:.0}, a shard's lock {:.0}",
         costs.near, costs.held
     );
-    println!("assumed, in ns: a line from afar {FAR}, an addition {ADDITION}, a lock of Turns {TURN_HELD};");
+    println!("assumed, in ns: a line from afar {FAR}, a lock of Turns {TURN_HELD};");
     println!(
         "assumed: {COMPLEX} cores are near each other, a write changes {SHARD_LINES} lines of its shard"
     );
@@ -312,7 +302,7 @@ pub fn report(measured: &[Measured], costs: Costs, scale: Scale) {
             let plan = Plan::new(visits(row.operation), row.cpu, counters, costs);
             simulate(cores, &plan, scale.requests, costs)
         };
-        let all = [Counters::Copied, Counters::OnceAVisit, Counters::EachAddition];
+        let all = [Counters::Copied, Counters::Shared];
         let loads = CORES.map(|cores| all.map(|counters| load(cores, counters)));
         let speed_up = |at: usize, column: usize| loads[at][column].rate / loads[0][column].rate;
         println!(
@@ -320,9 +310,9 @@ pub fn report(measured: &[Measured], costs: Costs, scale: Scale) {
             row.operation.name(),
             row.two_to_one,
             speed_up(1, 0),
-            speed_up(1, 2)
+            speed_up(1, 1)
         );
-        let columns = ["a client for each thread", "one client: once a visit", "for each addition"];
+        let columns = ["a client for each thread", "one client for all"];
         println!("{:>6}{}", "", columns.map(|column| format!("{column:>33}")).concat());
         let heads = format!("{:>9}{:>8}{:>8}{:>8}", "million/s", "times", "lines", "locks");
         println!("{:>6}{}", "cores", heads.repeat(columns.len()));
@@ -335,7 +325,7 @@ pub fn report(measured: &[Measured], costs: Costs, scale: Scale) {
             println!();
         }
         let wasted = |column| (0..CORES.len()).find(|at| speed_up(*at, column) < CORES[*at] as f64 / 2.0);
-        for (column, name) in [(0, "a client for each thread"), (1, "one client for all")] {
+        for (column, name) in columns.into_iter().enumerate() {
             match wasted(column) {
                 Some(at) => println!("{name}: from {} cores on, more than half of them wait", CORES[at]),
                 None => println!("{name}: even of {} cores, more than half work", CORES[CORES.len() - 1]),
