@@ -172,8 +172,8 @@ pub enum EventKind {
     ClientsSwept(u64),
     /// A request was refused; nothing changed.
     Refused(Reason),
-    /// The server could not answer a request, or could not finish work in the background, such as a sweep or a logout
-    /// notice.
+    /// The server could not answer a request, or could not finish work in the background, such as a sweep or a
+    /// logout notice.
     Failed(Reason),
 }
 

@@ -6,9 +6,9 @@ use crate::grant::Subject;
 
 /// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings,
 /// refusals, repeated answers, revocations, changes of clients, consents without a page, dropped claims and
-/// ignored certificates as `info`, and the rest as `debug`. Each
-/// request at one of the server's endpoints is a span `request` with its `endpoint`, and its response an
-/// event at `debug` with `endpoint`, `status`, `took` and `peer`.
+/// ignored certificates as `info`, and the rest as `debug`. Each request at one of the server's endpoints is a
+/// span `request` with its `endpoint`, and its response an event at `debug` with `endpoint`, `status`, `took`
+/// and `peer`.
 ///
 /// Each has these fields, where the event has them:
 ///

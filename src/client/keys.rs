@@ -20,7 +20,8 @@ use crate::outbound::ChosenBy;
 pub enum ClientKeys {
     /// `jwks`
     Set(ClientKeySet),
-    /// `jwks_uri`: an https URL. Unless the host chose it ([`ChosenBy`]), the address behind it must be a public one.
+    /// `jwks_uri`: an https URL. Unless the host chose it ([`ChosenBy`]), the address behind it must be a
+    /// public one.
     At(Arc<str>),
 }
 

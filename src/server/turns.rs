@@ -114,13 +114,13 @@ impl<K: Copy + Eq + Hash> Turns<K> {
 
 /// A place in the queue of a key, and the turn itself once [`Turns::take`] returns it. Dropping it ends the
 /// turn.
-pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
+pub(super) struct Turn<'a, K: Copy + Eq> {
     part: &'a Part<K>,
     key: K,
     number: u64,
 }
 
-impl<K: Copy + Eq + Hash> Turn<'_, K> {
+impl<K: Copy + Eq> Turn<'_, K> {
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut lines = self.part.lines();
         let Some(line) = lines.of(self.key) else { return Poll::Ready(()) };
@@ -136,7 +136,7 @@ impl<K: Copy + Eq + Hash> Turn<'_, K> {
     }
 }
 
-impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
+impl<K: Copy + Eq> Drop for Turn<'_, K> {
     fn drop(&mut self) {
         let mut lines = self.part.lines();
         let Some(line) = lines.of(self.key) else { return };
@@ -156,7 +156,7 @@ impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
     }
 }
 
-impl<K: Copy + Eq + Hash> fmt::Debug for Turn<'_, K> {
+impl<K: Copy + Eq> fmt::Debug for Turn<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn").field("number", &self.number).finish_non_exhaustive()
     }

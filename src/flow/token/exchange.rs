@@ -232,6 +232,7 @@ impl AwaitPermission {
                 Some(Actor::taking_over(acting, subject.actor()))
             }
         };
+        // The gate checks the subject token's key again, but would answer as for a code that is bound to a key.
         for key in [subject.confirmation(), actor_key.as_ref()].into_iter().flatten() {
             ProofFlaw::check(key, asked.confirmation.as_ref()).map_err(|flaw| match flaw {
                 ProofFlaw::OtherKey => Reason::ExchangedTokenOfOtherKey,

@@ -131,7 +131,7 @@ impl AwaitClient {
             return Err(Reason::GrantTypeUnsupported.into());
         }
         let access = RequestedAccess::parse(&form)?;
-        // A request without the list gets all granted details, so one with an empty list must not count as that.
+        // Without the list a request gets all granted details, so an empty one must not count as none.
         if access.details.is_empty() && form.one("authorization_details")?.is_some() {
             return Err(Reason::DetailsMalformed.into());
         }
