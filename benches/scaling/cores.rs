@@ -22,7 +22,7 @@ use Visit::{Adds, LocksTurns, ReadsShard, WritesShard};
 const FAR: f64 = 100.0;
 /// Cores that share a last-level cache. Assumed: as in many of today's servers.
 const COMPLEX: usize = 8;
-/// How long a lock of `Turns` is held, in ns. Assumed: one operation of a small hash map.
+/// How long a lock of `Turns` is held, in ns. Assumed: a search of a short list.
 const TURN_HELD: f64 = 50.0;
 /// The cache lines that a write to a shard changes: its lock and head, the control bytes, the bucket. Read in
 /// `src/store/memory.rs`.
