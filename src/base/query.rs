@@ -1,4 +1,4 @@
-//! Adds a query to a URI that may have one.
+//! Encodes parameters as a form, and adds them to a URI.
 
 use form_urlencoded::byte_serialize;
 
@@ -21,11 +21,27 @@ pub(crate) fn behind<'a>(
     joined.push_str(uri);
     for (at, (name, value)) in parameters.into_iter().enumerate() {
         joined.push(if at == 0 { joint } else { '&' });
-        append(&mut joined, name);
-        joined.push('=');
-        append(&mut joined, value);
+        append_pair(&mut joined, name, value);
     }
     joined
+}
+
+/// The parameters as `application/x-www-form-urlencoded`.
+pub(crate) fn form<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut form = String::with_capacity(256);
+    for (name, value) in parameters {
+        if !form.is_empty() {
+            form.push('&');
+        }
+        append_pair(&mut form, name, value);
+    }
+    form
+}
+
+fn append_pair(to: &mut String, name: &str, value: &str) {
+    append(to, name);
+    to.push('=');
+    append(to, value);
 }
 
 /// Most values are codes and tokens, which need no encoding.
@@ -57,6 +73,14 @@ mod tests {
             let encoded: String = byte_serialize(&[byte]).collect();
             assert_eq!(IS_PLAIN[usize::from(byte)], encoded.as_bytes() == [byte], "{byte}");
         }
+    }
+
+    #[test]
+    fn a_form_is_encoded_as_the_standard_says() {
+        let pairs = [("scope", "read write"), ("state", "a+b&c=%"), ("nonce", "n-0S6_Wz.A*"), ("name", "Åsa")];
+        let standard = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        assert_eq!(form(pairs), standard);
+        assert_eq!(form([]), "");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::form::Form;
+use crate::base::query;
 
 /// The parameters of a request without the client's credentials, each with a value; only `resource` and
 /// `audience` may be repeated. Its `Debug` shows only the names.
@@ -40,7 +41,7 @@ impl Parameters {
 
     /// Encodes the parameters; the result parses to the same parameters.
     pub(crate) fn encode(&self) -> String {
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(self.0.iter()).finish()
+        query::form(self.0.iter())
     }
 }
 
