@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn a_form_is_encoded_as_the_standard_says() {
-        let pairs = [("scope", "read write"), ("state", "a+b&c=%"), ("nonce", "n-0S6_Wz.A*"), ("name", "Åsa")];
+        let pairs =
+            [("scope", "read write"), ("state", "a+b&c=%"), ("nonce", "n-0S6_Wz.A*"), ("name", "Åsa")];
         let standard = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         assert_eq!(form(pairs), standard);
         assert_eq!(form([]), "");

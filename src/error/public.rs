@@ -239,6 +239,7 @@ impl Reason {
             R::ConsentRequired => (E::ConsentRequired, "the user has to give consent"),
             R::AuthenticationUnmet => (E::UnmetAuthenticationRequirements, "the authentication does not meet acr_values"),
             R::ConsentDenied => (E::AccessDenied, "the user denied the request"),
+            R::ApproverBlocked => (E::AccessDenied, "the user may not continue"),
 
             R::UserCodeUnknown | R::UserCodeClaimed | R::UserCodeUnclaimed =>
                 (E::InvalidRequest, "the code is unknown, or it was entered in another browser"),

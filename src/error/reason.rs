@@ -298,6 +298,8 @@ pub enum Reason {
     AuthenticationUnmet,
     /// The user denied the request.
     ConsentDenied,
+    /// The host says that the account of the user who approved is blocked.
+    ApproverBlocked,
 
     // User codes, as people enter them.
     /// No waiting device has this user code.

@@ -8,6 +8,7 @@ use super::calls::Outcome;
 use crate::audit::{Endpoint, EventKind};
 use crate::base::ReplayKey;
 use crate::error::{AssertionFlaw, Reason, Refusal};
+use crate::flow::AccountStatus;
 use crate::http::Response;
 
 impl Consent {
@@ -40,6 +41,17 @@ impl Consent {
         let is_pushed = state.is_pushed();
         let client = state.client().id().clone();
         let is_self_registered = state.client().is_self_registered();
+        if let Some(subject) = state.must_be_active() {
+            match server.account_status(subject).await {
+                Ok(AccountStatus::Active) => {}
+                Ok(AccountStatus::Blocked) => {
+                    return server.answer_error(state.blocked(), &client, peer).await;
+                }
+                Err(fault) => {
+                    return server.error_page(fault.into(), EventSubject::client(&client).peer(peer));
+                }
+            }
+        }
         let (write, mut sealed) = match state.approve(server.fresh_secrets(), &server.facts()) {
             Ok(approved) => approved,
             Err(refusal) => return server.error_page(refusal, EventSubject::client(&client).peer(peer)),

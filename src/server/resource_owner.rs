@@ -26,9 +26,10 @@ pub trait ResourceOwner: Send + Sync {
     ) -> Result<Option<Subject>, BackendError>;
 
     /// Whether this account is still active. Asked before a code, a device code or a refresh token is redeemed
-    /// and before a token is exchanged, for an assertion or a grant type of the host, and by UserInfo; not
-    /// when a user approves, nor when a guard checks a token. A wrong `Active` keeps the applications of a
-    /// disabled user working until their grants are revoked.
+    /// and before a token is exchanged, for an assertion or a grant type of the host, by UserInfo, and when a
+    /// user approves a request whose response has tokens; not when they approve any other request, nor when a
+    /// guard checks a token. A wrong `Active` keeps the applications of a disabled user working until their
+    /// grants are revoked.
     async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
         let _ = subject;
         Ok(AccountStatus::Active)

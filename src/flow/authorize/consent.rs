@@ -15,7 +15,7 @@ use crate::flow::consent::Terms;
 use crate::flow::redirect::{Answer, ErrorAnswer, Return, SealedRedirect};
 use crate::flow::token::{IdToken, IdTokenTerms, Reply};
 use crate::flow::{Facts, Issuance};
-use crate::grant::{Authentication, Grant, Handle, Issued, Kind, PendingCode};
+use crate::grant::{Authentication, Grant, Handle, Issued, Kind, PendingCode, Subject};
 use crate::issuance::{Issuable, Rules};
 use crate::openid::{OPENID, OpenId};
 use crate::store::{Record, Write};
@@ -169,6 +169,17 @@ impl AwaitConsent {
     /// Another page would have to be shown, and the request forbids that (`interaction_required`).
     pub fn interaction_required(self) -> ErrorAnswer {
         self.refuse(Reason::InteractionRequired)
+    }
+
+    /// The user whose account must be active before the approval, if the response has tokens: nothing asks
+    /// for the account later, as the exchange of a code does.
+    pub(crate) fn must_be_active(&self) -> Option<&Subject> {
+        (self.response_type != ResponseType::Code).then_some(&self.issuance.subject)
+    }
+
+    /// The account of the user is blocked.
+    pub(crate) fn blocked(self) -> ErrorAnswer {
+        self.refuse(Reason::ApproverBlocked)
     }
 
     pub(super) fn refuse(self, reason: Reason) -> ErrorAnswer {

@@ -226,6 +226,27 @@ async fn users_that_fail_or_hang_leave_no_grant_of_an_answer_by_the_browser() {
 }
 
 #[tokio::test]
+async fn accounts_that_cannot_be_looked_up_leave_no_grant_of_an_answer_by_the_browser() {
+    use crate::support::faulty::{Fault, Faulty, Plan as OwnerPlan};
+    let plan = OwnerPlan::default();
+    let provider = by_browser(&Plan::default(), |builder| {
+        builder.resource_owner(Faulty::new(crate::support::Users::default(), &plan))
+    });
+    for (fault, status) in [(Fault::Transient, 503), (Fault::Permanent, 500), (Fault::Hang, 503)] {
+        for response_type in ResponseType::ALL.iter().filter(|known| **known != ResponseType::Code) {
+            let what = format!("{fault:?}: {response_type}");
+            let before = provider.fixture.count().await;
+            plan.arm(0, fault);
+            assert_page(&asks(&provider, response_type.as_str()).await, status, &what);
+            assert!(plan.recover());
+            assert_eq!(provider.fixture.count().await, before, "{what}");
+            let again = asks(&provider, response_type.as_str()).await;
+            assert!(again.location_parameter("response").is_some(), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_signer_that_fails_at_any_signature_of_an_answer_by_the_browser_ends_its_grant() {
     let (users, signer) = (Plan::default(), Plan::default());
     let provider = by_browser(&signer, |builder| builder.openid(Users(users.clone())));

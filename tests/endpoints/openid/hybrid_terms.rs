@@ -211,3 +211,21 @@ async fn an_answer_without_an_access_token_needs_no_key() {
         assert_eq!(has_id_token, response_type.has_id_token() && expected.is_none(), "{response_type}");
     }
 }
+
+#[tokio::test]
+async fn a_user_who_is_blocked_gets_no_token_by_the_browser() {
+    let provider = legacy();
+    provider.fixture.users.blocked.lock().unwrap().push("alice".to_owned());
+    for response_type in ResponseType::ALL.iter().filter(|known| **known != ResponseType::Code) {
+        let before = provider.fixture.count().await;
+        let answer = provider.answer("app", response_type.as_str(), "openid", &[NONCE]).await;
+        assert_eq!(error(&answer).as_deref(), Some("access_denied"), "{response_type}");
+        assert_eq!(names(&answer), ["error", "error_description", "iss", "state"], "{response_type}");
+        assert_eq!(provider.fixture.log.last_reason(), Some(Reason::ApproverBlocked));
+        assert_eq!(provider.fixture.count().await, before, "{response_type}: nothing is written");
+    }
+    // The exchange of a code asks for the account.
+    let code = provider.answer("app", "code", "openid", &[]).await;
+    let redeemed = provider.fixture.redeem("app", &field(&code, "code")).await;
+    assert_eq!(redeemed.error(), (400, "invalid_grant".to_owned()));
+}
