@@ -12,7 +12,7 @@ mkdir -p "$to"
 cp -r src templates "$to/"
 cat >"$to/cargo-generate.toml" <<'END'
 [template]
-description = "An authorization server of your own: sign-up, sign-in, consent, connected apps and a guarded API, on SQLite"
+description = "An OpenID Provider of your own: sign-up, sign-in, consent, connected apps, logout and a guarded API, on SQLite"
 # The pages have placeholders of their own.
 exclude = ["templates/*"]
 END

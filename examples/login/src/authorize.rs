@@ -2,7 +2,7 @@
 
 use axum::Form;
 use axum::response::{IntoResponse as _, Redirect, Response, Result};
-use grantor::{Consent, Login, LoginReason, LoginRequired, Request, SignedIn, Unasked};
+use grantor::{Consent, LoginReason, LoginRequired, Request, SignedIn, Unasked};
 use serde::Deserialize;
 
 use crate::sessions::{Session, Visitor};
@@ -71,7 +71,7 @@ async fn judge(Visitor { app, peer, query, session, .. }: &Visitor) -> Result<Co
     };
     // Only for this request does the sign-in count as a new one (`prompt=login`, `max_age`).
     let asked = if session.is_for_this { asked.seen(session.since) } else { asked };
-    match asked.signed_in(Login::new(session.user.as_str(), session.since)).await {
+    match asked.signed_in(session.login()).await {
         SignedIn::Consent(consent) => Ok(consent),
         SignedIn::Reauthenticate(login) => Err(match login.because() {
             LoginReason::StepUp => login.cannot().await.into(), // there is no second factor here

@@ -1,5 +1,5 @@
-//! A login of your own: sign-up, sign-in, consent, connected apps and a guarded API, on SQLite. Copy it to
-//! start your own.
+//! A login of your own: an OpenID Provider with sign-up, sign-in, consent, connected apps, logout and a guarded
+//! API, on SQLite. Copy it to start your own.
 //!
 //! `cargo run -p grantor-login -- FOLDER PORT`, and open http://127.0.0.1:9500. The database is the file
 //! `login.db` in the folder, by default in the current one; the port is 9500 unless you name another one. The
@@ -23,12 +23,15 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 use grantor::adapter::axum::{GuardLayer, guard_routes, router};
 use grantor::client::RegistryError;
+use grantor::keys::{JwtSigner, KeySchedule, Keys};
 use grantor::resource::{Access, Guard, Requirement};
-use grantor::{AuthMethod, AuthorizationServer, Client, GrantType, Registrar as _, Resource};
-use grantor::{server::RateLimiter, store::SqliteStore};
+use grantor::server::{RateLimiter, Sessions};
+use grantor::store::SqliteStore;
+use grantor::{Algorithm, AuthMethod, AuthorizationServer, Client, GrantType, Registrar as _, Resource};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use users::Profiles;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -54,12 +57,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let serving = axum::serve(listener, site).with_graceful_shutdown(asked_to_stop());
     tokio::select! {
         served = serving.into_future() => served?,
-        () = app.server.clone().keep_sweeping(Duration::from_secs(60)) => {} // removes what has expired
+        () = app.server.clone().keep_sweeping(MINUTE) => {} // removes what has expired
+        () = app.keep_ending_sessions() => {}
     }
     app.pool.close().await;
     app.clients.close().await;
     Ok(())
 }
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Ctrl+C, or SIGTERM.
 #[cfg(unix)]
@@ -100,24 +106,29 @@ async fn site(issuer: &str, folder: &str) -> Result<(Router, Arc<App>), Box<dyn 
     // The applications that may request access. This one is a program on the user's device, which may use any
     // port.
     let demo = Client::builder("demo").name("Demo").redirect_uri("http://127.0.0.1/callback");
-    let demo = demo.auth_method(AuthMethod::None);
+    let demo = demo.post_logout_redirect_uri("http://127.0.0.1/signed-out").auth_method(AuthMethod::None);
     let demo = demo.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]).build()?;
     match clients.insert(demo).await {
         Ok(()) | Err(RegistryError::Exists) => {}
         Err(error) => return Err(error.into()),
     }
 
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&file)).await?;
+    sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
+    let sessions = Sessions::new(secret(&pool, "sessions").await?);
+    let keys = Keys::rotating(clients.clone(), KeySchedule::default(), &[Algorithm::Rs256])?;
+
     let api = format!("{issuer}/api");
     let server = AuthorizationServer::builder(issuer).allow_http_loopback(); // in production the issuer is https
-    let server = server.backend(clients.clone()).scopes(["notes"]).resource(Resource::new(&api));
-    let server = server.authorization_endpoint("/authorize").sign_up_page().build()?;
+    let server = server.backend(clients.clone()).scopes(["notes", "profile"]).resource(Resource::new(&api));
+    let server = server.openid(Profiles).token_signer(JwtSigner::new(keys)?).sessions(sessions);
+    let server =
+        server.authorization_endpoint("/authorize").logout_endpoint("/logout").sign_up_page().build()?;
     let guard = Guard::builder(&api).allow_http_loopback().local(server.clone()).build()?;
     let guarded = GuardLayer::new(guard.clone(), Requirement::scopes(["notes"]));
     let machine = router(server.clone()).merge(guard_routes([guard]));
     let machine = machine.route("/api/notes", get(notes).layer(guarded));
 
-    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&file)).await?;
-    sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
     let (guesses, sign_ups) = (RateLimiter::per_minute(10), RateLimiter::per_minute(5));
     let (issuer, hashes) = (issuer.to_owned(), Semaphore::new(4));
     let app = Arc::new(App { issuer, server, clients, pool, guesses, sign_ups, hashes });
@@ -126,10 +137,20 @@ async fn site(issuer: &str, folder: &str) -> Result<(Router, Arc<App>), Box<dyn 
         .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
         .route("/sign-out", post(account::sign_out))
         .route("/apps", get(account::apps).post(account::disconnect))
-        .route("/authorize", get(authorize::authorize))
         .route("/consent", post(authorize::decide))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), pages::refuse_foreign_forms));
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), pages::refuse_foreign_forms))
+        .route("/authorize", get(authorize::authorize).post(pages::as_get))
+        .route("/logout", get(account::logout).post(pages::as_get))
+        .fallback(pages::not_found);
     Ok((pages.with_state(Arc::clone(&app)).merge(machine), app))
+}
+
+/// A secret that is made once and kept.
+async fn secret(pool: &SqlitePool, name: &str) -> sqlx::Result<Vec<u8>> {
+    let fresh = rand::random::<[u8; 32]>().to_vec();
+    let insert = "INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    sqlx::query(insert).bind(name).bind(fresh).execute(pool).await?;
+    sqlx::query_scalar("SELECT value FROM secrets WHERE name = ?").bind(name).fetch_one(pool).await
 }
 
 async fn notes(Extension(access): Extension<Access>) -> String {

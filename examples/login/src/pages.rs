@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Response};
-use grantor::{Consent, server::Application};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use grantor::{Consent, LogoutQuestion, server::Application};
 
 use crate::App;
 
@@ -18,11 +18,13 @@ pub(crate) enum Page<'a> {
     #[template(path = "home.html")]
     Home { user: Option<String> },
     #[template(path = "sign-in.html")]
-    SignIn { problem: String },
+    SignIn { name: String, problem: String },
     #[template(path = "consent.html")]
     Consent { consent: &'a Consent, user: &'a str, query: &'a str },
     #[template(path = "apps.html")]
     Apps { apps: Vec<(String, Application)> },
+    #[template(path = "sign-out.html")]
+    SignOut { question: LogoutQuestion },
     #[template(path = "problem.html")]
     Problem { sentence: String },
 }
@@ -87,4 +89,20 @@ fn is_own(headers: &HeaderMap, issuer: &str) -> bool {
         (None, Some(origin)) => origin == issuer,
         (None, None) => true,
     }
+}
+
+/// Applications may post their requests (OpenID Connect Core section 3.1.2.1). Browsers send our cookie with the
+/// redirect that follows, and not with a form of another site.
+pub(crate) async fn as_get(uri: Uri, form: String) -> Result<Redirect> {
+    match form.len() < MAX_QUERY && form.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(Redirect::to(&format!("{}?{form}", uri.path()))),
+        false => Err(Problem(StatusCode::BAD_REQUEST, "This is not a form.".to_owned(), None)),
+    }
+}
+
+/// In bytes.
+const MAX_QUERY: usize = 16 * 1024;
+
+pub(crate) async fn not_found() -> Problem {
+    Problem(StatusCode::NOT_FOUND, "There is no such page.".to_owned(), None)
 }

@@ -1,4 +1,5 @@
-//! Visitors and their sessions. Only the digest of a session cookie is stored.
+//! Visitors and their sessions. Only the digest of a session cookie is stored. When a session ends, applications
+//! lose what they got in it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,12 +11,13 @@ use axum::response::Redirect;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use chrono::{DateTime, Utc};
-use grantor::{Consent, Subject, adapter::axum::Peer};
+use grantor::adapter::axum::Peer;
+use grantor::{Consent, Login, SessionId, Subject};
 use rand::distr::{Alphanumeric, SampleString as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::App;
 use crate::pages::{Page, Problem, Result};
+use crate::{App, MINUTE};
 
 /// Twelve hours, in milliseconds.
 const LIFETIME: i64 = 12 * 60 * 60 * 1000;
@@ -31,6 +33,7 @@ pub(crate) struct Visitor {
 }
 
 pub(crate) struct Session {
+    number: i64,
     pub(crate) user: String,
     pub(crate) since: DateTime<Utc>,
     /// Whether the user signed in for this request and has not answered it yet.
@@ -46,11 +49,14 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let cookies = CookieJar::from_headers(&parts.headers);
         let session_id = digest(cookies.get(&cookie_name(&app.issuer)).map_or("", Cookie::value));
-        let found =
-            sqlx::query_as("SELECT user, since, request, answer FROM sessions WHERE id = ? AND since > ?");
+        let found = sqlx::query_as(
+            "SELECT number, user, since, request, answer FROM sessions WHERE id = ? AND since > ?",
+        );
         let found = found.bind(&session_id).bind(Utc::now().timestamp_millis() - LIFETIME);
-        let found: Option<(String, i64, String, Option<String>)> = found.fetch_optional(&app.pool).await?;
-        let session = found.map(|(user, since, request, answer)| Session {
+        let found: Option<(i64, String, i64, String, Option<String>)> =
+            found.fetch_optional(&app.pool).await?;
+        let session = found.map(|(number, user, since, request, answer)| Session {
+            number,
             user,
             since: DateTime::from_timestamp_millis(since).unwrap_or_default(),
             is_for_this: request == query && answer.is_none(),
@@ -67,21 +73,32 @@ impl Visitor {
         Ok(Subject::user(session.user.as_str()))
     }
 
-    /// Also ends the previous session, because its cookie may have been planted.
+    /// A user who signs in again continues the session, which applications know. The cookie is always new,
+    /// because the previous one may have been planted.
     pub(crate) async fn begin_session(&self, user: &str) -> Result<CookieJar> {
-        self.end_session().await?;
         let id = Alphanumeric.sample_string(&mut rand::rng(), 43); // 256 bits
-        let begun = sqlx::query("INSERT INTO sessions (id, user, since, request) VALUES (?, ?, ?, ?)");
-        let begun = begun.bind(digest(&id)).bind(user).bind(Utc::now().timestamp_millis()).bind(&self.query);
-        begun.execute(&self.app.pool).await?;
+        let (digest, now, request) = (digest(&id), Utc::now().timestamp_millis(), &self.query);
+        let again = sqlx::query(
+            "UPDATE sessions SET id = ?, since = ?, request = ?, answer = NULL WHERE id = ? AND user = ? AND since > ?",
+        );
+        let again = again.bind(&digest).bind(now).bind(request).bind(&self.session_id).bind(user);
+        if again.bind(now - LIFETIME).execute(&self.app.pool).await?.rows_affected() == 0 {
+            self.end_session().await?;
+            let begun = sqlx::query("INSERT INTO sessions (id, user, since, request) VALUES (?, ?, ?, ?)");
+            begun.bind(digest).bind(user).bind(now).bind(request).execute(&self.app.pool).await?;
+        }
         let cookie = Cookie::build((cookie_name(&self.app.issuer), id)).path("/").http_only(true);
         let is_secure = self.app.issuer.starts_with("https:");
         Ok(CookieJar::new().add(cookie.same_site(SameSite::Lax).secure(is_secure)))
     }
 
+    /// From now on the cookie is worth nothing. What applications got ends at once, or within minutes if that
+    /// fails.
     pub(crate) async fn end_session(&self) -> Result<()> {
-        let ended = sqlx::query("DELETE FROM sessions WHERE id = ? OR since < ?").bind(&self.session_id);
-        ended.bind(Utc::now().timestamp_millis() - LIFETIME).execute(&self.app.pool).await?;
+        let ended = sqlx::query("UPDATE sessions SET id = NULL WHERE id = ?").bind(&self.session_id);
+        if ended.execute(&self.app.pool).await?.rows_affected() > 0 {
+            let _ = self.app.end_sessions().await;
+        }
         Ok(())
     }
 
@@ -120,6 +137,37 @@ impl Visitor {
         kept.bind(request).bind(answer).bind(&self.session_id).execute(&self.app.pool).await?;
         Ok(())
     }
+}
+
+impl Session {
+    pub(crate) fn login(&self) -> Login {
+        Login::new(self.user.as_str(), self.since).with_session(known_as(self.number))
+    }
+}
+
+impl App {
+    /// Ends what applications got in sessions that are over, and tells the applications.
+    async fn end_sessions(&self) -> Result<()> {
+        let over = sqlx::query_scalar("SELECT number FROM sessions WHERE id IS NULL OR since <= ?");
+        let over: Vec<i64> =
+            over.bind(Utc::now().timestamp_millis() - LIFETIME).fetch_all(&self.pool).await?;
+        for number in over {
+            self.server.end_session(&known_as(number)).await?;
+            sqlx::query("DELETE FROM sessions WHERE number = ?").bind(number).execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn keep_ending_sessions(&self) {
+        loop {
+            let _ = self.end_sessions().await; // what fails is tried again
+            tokio::time::sleep(MINUTE).await;
+        }
+    }
+}
+
+fn known_as(number: i64) -> SessionId {
+    SessionId::new(&number.to_string())
 }
 
 /// Browsers send a cookie to every port of a host, so over http its name contains the port. Over https, only

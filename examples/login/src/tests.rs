@@ -10,6 +10,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
@@ -139,6 +141,23 @@ impl Browser {
         let body = &self.post("/token", &form).await.body;
         serde_json::from_str(body).unwrap()
     }
+
+    /// Signs up and logs in to an application, which gets an `id_token`.
+    async fn log_in(&mut self, name: &str, request: &str) -> serde_json::Value {
+        self.get(request).await;
+        self.follow().await;
+        self.sign_up(name, PASSWORD).await;
+        self.follow().await;
+        self.submit(&[("decision", "approve")]).await;
+        let code = self.page.parameter("code").expect("a code");
+        self.token(&code).await
+    }
+
+    async fn refreshes(&mut self, tokens: &serde_json::Value) -> u16 {
+        let token = tokens["refresh_token"].as_str().expect("a refresh token");
+        let form = [("grant_type", "refresh_token"), ("client_id", "demo"), ("refresh_token", token)];
+        self.post("/token", &form).await.status
+    }
 }
 
 impl Page {
@@ -165,6 +184,20 @@ impl Page {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
         pairs.into_iter().find(|(own, _)| own == name).map(|(_, value)| value)
     }
+}
+
+/// The claims of an `id_token`, which came directly from the server.
+fn claims(tokens: &serde_json::Value) -> serde_json::Value {
+    let payload = tokens["id_token"].as_str().expect("an id_token").split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+/// A request for who the user is.
+fn who(more: &str) -> String {
+    format!(
+        "/authorize?response_type=code&client_id=demo&redirect_uri=http%3A%2F%2F127.0.0.1%3A1234%2Fcallback&scope=openid+profile\
+         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256{more}"
+    )
 }
 
 fn request(more: &str) -> String {
@@ -296,6 +329,81 @@ async fn a_sign_in_ends_the_session_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_application_logs_the_user_in_and_signs_them_out() {
+    let mut browser = Browser::new("openid").await;
+    let tokens = browser.log_in("alice", &who("&nonce=n")).await;
+    let id_token = claims(&tokens);
+    assert_eq!((&id_token["sub"], &id_token["nonce"]), (&"alice".into(), &"n".into()));
+    let token = tokens["access_token"].as_str().unwrap();
+    let call = Request::get("/userinfo").header("authorization", format!("Bearer {token}"));
+    browser.send(call, String::new()).await;
+    assert!(browser.page.body.contains(r#""preferred_username":"alice""#), "{}", browser.page.body);
+    assert_eq!(browser.refreshes(&tokens).await, 200);
+
+    // Without a proof of the session the user is asked, and stays signed in.
+    browser.get("/logout?client_id=demo").await;
+    assert!(browser.page.body.contains("<b>Demo</b> wants to sign you out"), "{}", browser.page.body);
+    assert!(browser.get("/").await.body.contains("<b>alice</b>"));
+    let hint = tokens["id_token"].as_str().unwrap();
+    let form = format!(
+        "id_token_hint={hint}&state=s&post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A1234%2Fsigned-out"
+    );
+    browser.get(&format!("/logout?{form}")).await;
+    assert_eq!(browser.page.location, "http://127.0.0.1:1234/signed-out?state=s");
+    assert!(!browser.get("/").await.body.contains("signed in as"));
+    assert_eq!(browser.refreshes(&tokens).await, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_user_confirms_a_sign_out_on_our_page_only() {
+    let mut browser = Browser::new("confirm").await;
+    let tokens = browser.log_in("alice", &who("")).await;
+    // A form of the application: browsers send the cookie with the redirect only.
+    browser.sent_by = ("sec-fetch-site", "cross-site");
+    let posted = browser.post("/logout", &[("client_id", "demo")]).await;
+    assert_eq!((posted.status, &*posted.location), (303, "/logout?client_id=demo"));
+    assert_eq!(browser.post("/sign-out", &[("client_id", "demo")]).await.status, 403);
+    browser.sent_by = ("sec-fetch-site", "same-origin");
+    browser.get("/logout?client_id=demo").await;
+    assert_eq!(browser.submit(&[]).await.status, 200, "the server's page, for nobody named an address");
+    assert!(!browser.get("/").await.body.contains("signed in as"));
+    assert_eq!(browser.refreshes(&tokens).await, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_goes_on_when_its_user_signs_in_again_and_ends_for_another_one() {
+    let mut browser = Browser::new("again").await;
+    let first = browser.log_in("alice", &who("")).await;
+    browser.get(&who("&prompt=login")).await;
+    browser.follow().await;
+    browser.sign_in("alice", PASSWORD).await;
+    browser.follow().await;
+    browser.submit(&[("decision", "approve")]).await;
+    let code = browser.page.parameter("code").expect("a code");
+    let second = browser.token(&code).await;
+    assert_eq!(claims(&first)["sid"], claims(&second)["sid"]);
+    assert_eq!(browser.refreshes(&first).await, 200);
+    browser.get("/sign-in").await;
+    browser.sign_up("bob", PASSWORD).await;
+    assert_eq!((browser.refreshes(&first).await, browser.refreshes(&second).await), (400, 400));
+    assert!(browser.get("/").await.body.contains("<b>bob</b>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_application_posts_is_asked_for_again_with_our_cookie() {
+    let mut browser = Browser::new("posted").await;
+    browser.sent_by = ("sec-fetch-site", "cross-site");
+    let posted = browser.post("/authorize", &[("scope", "openid profile"), ("client_id", "demo")]).await;
+    assert_eq!(posted.location, "/authorize?scope=openid+profile&client_id=demo");
+    let request = || Request::post("/authorize").header("content-type", "text/plain");
+    for form in ["a\r\nb".to_owned(), "ä".to_owned(), "a".repeat(16 * 1024)] {
+        browser.send(request(), form).await;
+        assert_eq!(browser.page.status, 400);
+    }
+    assert_eq!(browser.get("/nowhere").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn guesses_are_limited_by_name_in_any_case_and_sign_ups_by_address() {
     let mut browser = Browser::new("limits").await;
     let try_as = |name, account| [("name", name), ("password", PASSWORD), ("account", account)];
@@ -352,7 +460,7 @@ fn what_a_visitor_writes_stays_text() {
     let text = "\"><script>alert('&')</script>";
     for page in [
         Template::Home { user: Some(text.to_owned()) },
-        Template::SignIn { problem: text.to_owned() },
+        Template::SignIn { name: text.to_owned(), problem: text.to_owned() },
         Template::Problem { sentence: text.to_owned() },
     ] {
         let html = page.render().unwrap();
@@ -375,8 +483,8 @@ async fn wrong_passwords_are_one_sentence_and_a_sign_up_says_what_is_wrong() {
         ("Alice", PASSWORD, "This name is taken."),
         ("bob", "short", "A password has 8 to 1024 characters."),
         ("bob", &"long".repeat(257), "A password has 8 to 1024 characters."),
-        ("<b>", PASSWORD, "A name has 1 to 64 letters and digits."),
-        ("", PASSWORD, "A name has 1 to 64 letters and digits."),
+        ("<b>", PASSWORD, "A name has 1 to 64 letters (a to z) and digits."),
+        ("", PASSWORD, "A name has 1 to 64 letters (a to z) and digits."),
     ] {
         browser.get("/sign-in").await;
         let page = browser.sign_up(name, password).await;

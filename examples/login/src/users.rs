@@ -6,18 +6,33 @@ use argon2::Argon2;
 use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
 use axum::http::StatusCode;
 use chrono::Utc;
+use grantor::openid::{ClaimsAsked, ClaimsSource};
 use grantor::server::Throttled;
+use grantor::{BackendError, async_trait};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::App;
 use crate::pages::{Problem, Result};
 
 #[derive(Deserialize)]
 pub(crate) struct Credentials {
-    name: String,
+    pub(crate) name: String,
     password: String,
-    /// `new` or `own`.
+    /// `new` for a sign-up.
+    #[serde(default)]
     pub(crate) account: String,
+}
+
+/// What applications learn about a user who allows them the scope `profile`.
+pub(crate) struct Profiles;
+
+#[async_trait]
+impl ClaimsSource for Profiles {
+    /// Claims that were not asked for are dropped.
+    async fn claims(&self, asked: &ClaimsAsked<'_>) -> std::result::Result<Map<String, Value>, BackendError> {
+        Ok(Map::from_iter([("preferred_username".to_owned(), asked.user().into())]))
+    }
 }
 
 impl App {
@@ -27,7 +42,7 @@ impl App {
             return Err(wrong("A password has 8 to 1024 characters."));
         }
         if !(1..=64).contains(&new.name.len()) || !new.name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(wrong("A name has 1 to 64 letters and digits."));
+            return Err(wrong("A name has 1 to 64 letters (a to z) and digits."));
         }
         self.sign_ups.begin(peer, (), Utc::now()).map_err(too_many)?.keep();
         let hash = self.slowly(|| hash(&new.password)).await??;

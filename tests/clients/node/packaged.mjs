@@ -1,4 +1,5 @@
-// openid-client against a program that was built from the packaged crate: a code, refresh, the guarded resource, revocation.
+// openid-client against a program that was built from the packaged crate: a code, refresh, the guarded resource, revocation,
+// and from an OpenID Provider the user and the logout.
 
 import * as client from 'openid-client'
 import { Checks } from './checks.mjs'
@@ -12,10 +13,12 @@ const HOSTS = {
   login: {
     id: 'demo',
     redirect_uri: 'http://127.0.0.1:53131/callback',
-    scope: 'notes',
+    scope: 'openid notes',
     resource: `${ISSUER}/api`,
     api: '/api/notes',
     says: 'notes of alice\n',
+    sub: 'alice',
+    signed_out: 'http://127.0.0.1:53131/signed-out',
     way: [
       ['Sign in', { name: 'alice', password: 'correct horse', account: 'new' }],
       ['Allow access?', { decision: 'approve' }],
@@ -25,7 +28,7 @@ const HOSTS = {
 HOSTS['on-actix'] = HOSTS['on-hyper'] = { ...HOSTS.quickstart, redirect_uri: 'http://127.0.0.1:53131/callback' }
 
 const check = new Checks(HOST)
-const { id, redirect_uri, scope, resource, api, says, way } = HOSTS[HOST]
+const { id, redirect_uri, scope, resource, api, says, sub, signed_out, way } = HOSTS[HOST]
 
 const config = await client.discovery(new URL(ISSUER), id, {}, client.None(), {
   algorithm: 'oauth2',
@@ -54,6 +57,7 @@ const callback = new URL(page.redirect ?? page.url)
 const first = await client.authorizationCodeGrant(config, callback, { pkceCodeVerifier, expectedState })
 check.matches('code: access token', first.access_token, /^gat_[\w-]{64}$/)
 check.equal('code: scope', first.scope, scope)
+check.equal('code: who the user is', first.claims()?.sub, sub)
 
 const ask = (token) => client.fetchProtectedResource(config, token, new URL(api, ISSUER), 'GET')
 const refused = ({ status, cause }) => [status, cause[0].scheme, cause[0].parameters.error]
@@ -76,4 +80,10 @@ await check.rejects(
   ({ error }) => error,
   'invalid_grant',
 )
+
+if (signed_out) {
+  const hint = { id_token_hint: first.id_token, post_logout_redirect_uri: signed_out }
+  const left = await user.open(client.buildEndSessionUrl(config, hint).href)
+  check.equal('logout: where the browser goes', left.redirect, signed_out)
+}
 check.done()
