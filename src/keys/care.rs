@@ -10,7 +10,7 @@ use super::schedule::{KeySchedule, later};
 use crate::error::Fault;
 use crate::jose::{Algorithm, Jwk, Signer as _, SigningKey};
 
-/// Why keys were not changed.
+/// Why keys were not changed or exported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyChangeError {

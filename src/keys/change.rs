@@ -151,6 +151,6 @@ impl Rotating {
     }
 }
 
-fn broken(error: impl std::error::Error + Send + Sync + 'static) -> KeyChangeError {
+pub(super) fn broken(error: impl std::error::Error + Send + Sync + 'static) -> KeyChangeError {
     Fault::from(BackendError::permanent(error)).into()
 }

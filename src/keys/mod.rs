@@ -16,6 +16,7 @@ mod care;
 mod change;
 mod codec;
 mod driver;
+mod export;
 mod file;
 mod ring;
 mod schedule;

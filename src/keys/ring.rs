@@ -155,6 +155,11 @@ impl KeyRing {
         current.or_else(first).map(|entry| &entry.key)
     }
 
+    /// The key with this `kid`, in whatever stage.
+    pub(super) fn key(&self, kid: &str) -> Option<&Arc<SigningKey>> {
+        self.entries.iter().find(|entry| entry.kid() == kid).map(|entry| &entry.key)
+    }
+
     /// The public keys that verifiers need now, in the order of their creation: announced, signing, and those
     /// with tokens that may still be valid.
     pub fn published(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Jwk> {

@@ -282,3 +282,23 @@ fn a_ring_remembers_a_bounded_number_of_replaced_keys() {
     assert!(ring.import(named(0), day(0), &schedule).unwrap().is_some(), "the oldest are forgotten first");
     assert!(matches!(ring.import(named(79), day(0), &schedule), Err(KeyChangeError::Replaced)));
 }
+
+#[tokio::test]
+async fn an_exported_key_signs_elsewhere_as_it_does_here() {
+    let keys = node(&memory());
+    let view = keys.current(start()).await.unwrap();
+    let exported = keys.export(&signs(&view)).await.unwrap();
+    let der = exported.to_pkcs8().unwrap();
+    let moved = SigningKey::from_pkcs8(ED, der.reveal()).unwrap().with_kid(signs(&view));
+    let elsewhere = node(&memory());
+    let imported = elsewhere.import(moved, start()).await.unwrap();
+    assert_eq!(published(&imported), published(&view));
+    assert!(is_believed(&token(&imported), &view));
+    assert_eq!(signs(&keys.current(day(1)).await.unwrap()), signs(&view), "nothing changed here");
+    let unknown = keys.export("another").await;
+    assert!(matches!(unknown, Err(KeyChangeError::Unknown)), "{unknown:?}");
+    let vacant = node(&memory()).export(&signs(&view)).await;
+    assert!(matches!(vacant, Err(KeyChangeError::Unknown)), "{vacant:?}");
+    let brought = Keys::from_signers(vec![exported]).unwrap().export(&signs(&view)).await;
+    assert!(matches!(brought, Err(KeyChangeError::NotRotating)), "{brought:?}");
+}
