@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::ForeignToken;
+use grantor::base::Secret;
+use grantor::grant::{Handle, Kind, Prefixes};
 use grantor::store::{Filter, Page, TokenStore as _};
 use grantor::{EventKind, Policy, Reason, Request};
 
@@ -46,8 +48,30 @@ async fn rv_01_the_only_token_takes_its_grant_along() {
     let answer = fixture.token("robot", &[("grant_type", "client_credentials")]).await;
     fixture.revoke("robot", &answer.access_token()).await;
     assert!(!fixture.is_live(&answer.access_token()).await);
+    let grants = fixture.server.grants(&Filter::default(), None, 1).await.unwrap();
+    assert!(grants.records[0].grant().is_ended());
     fixture.clock.advance(Duration::from_secs(62));
     assert_eq!(fixture.server.sweep().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn rv_01_what_has_ended_is_not_revoked_again() {
+    let fixture = Fixture::new();
+    let tokens = fixture.tokens("conf", "read").await;
+    for _ in 0..2 {
+        assert_eq!(fixture.revoke("conf", &tokens.refresh_token()).await.status(), 200);
+        assert_eq!(fixture.log.whats().iter().filter(|what| **what == EventKind::Revoked).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn rv_02_who_knows_the_grant_of_a_device_and_not_its_secret_revokes_nothing() {
+    let fixture = Fixture::with(|builder| builder.device_verification("/device"));
+    let codes = fixture.waits().await;
+    let grant = Handle::parse(&codes.device, Kind::Device, &Prefixes::default()).unwrap().grant;
+    let guess = Handle::new(grant, Secret::new([7; 32])).into_text(Kind::Device, &Prefixes::default());
+    assert_eq!(fixture.revoke("tv", &guess).await.status(), 200);
+    assert_eq!(fixture.poll("tv", &codes.device).await.error().1, "authorization_pending");
 }
 
 #[tokio::test]
