@@ -112,6 +112,23 @@ async fn ft_18_a_refresh_waits_until_the_first_access_token_expires() {
 }
 
 #[tokio::test]
+async fn ft_18_a_limit_that_is_set_later_counts_the_access_tokens_that_are_live_already() {
+    let mut policy = Policy::default();
+    policy.live_access_tokens = 0;
+    let fixture = with_policy(|none| *none = policy.clone());
+    let tokens = fixture.tokens("conf", "read").await;
+    for _ in 0..3 {
+        fixture.clock.advance(Duration::from_secs(100));
+        assert_eq!(fixture.refresh("conf", &tokens.refresh_token()).await.status(), 200, "0 is no limit");
+    }
+    policy.live_access_tokens = 2;
+    let limited = Fixture::on(fixture.store.clone(), fixture.store.clone(), |builder| {
+        builder.policy(policy).clock(fixture.clock.clone())
+    });
+    waits(&fixture, 500, async || limited.refresh("conf", &tokens.refresh_token()).await).await;
+}
+
+#[tokio::test]
 async fn ft_18_a_stranger_that_names_documents_waits_for_the_next_minute() {
     let terms = MetadataDocuments::over(Site::new()).per_minute(1);
     let fixture = Fixture::with(|builder| builder.client_id_metadata_documents(terms));
