@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use grantor::grant::Grant;
 use grantor::store::contract::{Clause, Suite};
 use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{BackendError, BrowserSession, GrantId, MemoryStore, Reason, Subject, TokenStore, async_trait};
+use grantor::{
+    BackendError, BrowserSession, GrantId, MemoryStore, Policy, Reason, Subject, TokenStore, async_trait,
+};
 
+use crate::support::pushing::pushed;
 use crate::support::{Fixture, SECRET, basic, encode};
 
 /// A store on which, once it is told so, somebody else is always faster: no conditional write takes effect.
@@ -135,4 +140,33 @@ async fn ft_06_what_has_ended_stays_ended_whatever_was_read_before() {
     let late = Write::replace(before.version(), before.grant().clone(), before.grant().created());
     assert!(matches!(store.commit(&late).await, Err(CommitError::Conflict)));
     assert!(!fixture.is_live(&tokens.access_token()).await);
+}
+
+#[tokio::test]
+async fn a_grant_is_live_until_the_last_of_what_it_issued_expires() {
+    let second = Duration::from_secs(1);
+    let fixture = || Fixture::with(|builder| builder.device_verification("/device"));
+    let only = async |fixture: &Fixture| {
+        let grants = fixture.server.grants(&Filter::default(), None, 2).await.unwrap().records;
+        assert_eq!(grants.len(), 1);
+        grants[0].grant().clone()
+    };
+    let ends = |what: &str, grant: &Grant, end: DateTime<Utc>| {
+        assert!(grant.is_live(end - second), "{what}");
+        assert!(!grant.is_live(end), "{what}");
+    };
+
+    let (push, code, live, waiting) = (fixture(), fixture(), fixture(), fixture());
+    pushed(&push, "conf").await;
+    code.code("conf", "read").await;
+    live.tokens("conf", "read").await;
+    for (what, fixture) in [("a pushed request", push), ("a code", code), ("tokens", live)] {
+        let grant = only(&fixture).await;
+        ends(what, &grant, grant.expires());
+    }
+    waiting.waits().await;
+    let grant = only(&waiting).await;
+    let expired = grant.created() + Policy::default().device_code_lifetime;
+    ends("a device code", &grant, expired);
+    assert_eq!(grant.expires(), expired + Duration::from_secs(120), "its device learns that it expired");
 }
