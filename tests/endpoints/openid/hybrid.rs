@@ -220,6 +220,9 @@ async fn a_token_beside_a_code_outlives_it_and_then_goes() {
     assert!(fixture.is_live(&token).await);
     assert_eq!(fixture.redeem("app", &code).await.error(), (400, "invalid_grant".to_owned()));
     assert_eq!(fixture.server.grants_of(&Subject::user("alice")).await.unwrap().len(), 1, "it is listed");
+    let grants = fixture.server.grants(&Filter::default(), None, 1).await.unwrap();
+    let (grant, end) = (grants.records[0].grant(), fixture.server.check(&token).await.unwrap().expires());
+    assert!(grant.is_redeemed(end - Duration::from_secs(1)) && !grant.is_redeemed(end));
     fixture.clock.advance(Duration::from_secs(600));
     assert!(!fixture.is_live(&token).await);
     fixture.server.sweep().await.unwrap();
