@@ -167,11 +167,7 @@ async fn a_client_that_renews_silently_leaves_few_records_and_is_told_of_the_log
 
 /// A session in which the client renews its tokens every five minutes, without a page.
 async fn renews(approve: impl AsyncFn(Consent) -> Unasked) {
-    let spa = Client::builder("spa").metadata(serde_json::from_value(hearing("spa")).unwrap());
-    let spa = spa.redirect_uri(CALLBACK).grant_types([GrantType::AuthorizationCode]).secret(SECRET);
-    let web = Scripted::by(|_| Ok(OutboundResponse::new(200, "")));
-    let own = sessions(&web).longest(Duration::from_secs(2 * 60 * 60));
-    let provider = Provider::with(vec![spa.build().unwrap()], |builder| builder.sessions(own));
+    let (provider, web) = with_spa();
     let fixture = &provider.fixture;
     let alice = || fixture.alice().with_session(SessionId::new("s"));
     let answer = provider.ask("spa", "openid", &[], alice()).await;
@@ -192,6 +188,34 @@ async fn renews(approve: impl AsyncFn(Consent) -> Unasked) {
     fixture.server.sweep().await.unwrap();
     fixture.server.end_session(&SessionId::new("s")).await.unwrap();
     assert_eq!(web.asked().len(), 1, "its tokens have expired, and it is told");
+}
+
+#[tokio::test]
+async fn a_client_that_renews_silently_is_told_of_the_logout_of_each_session() {
+    let (provider, web) = with_spa();
+    let fixture = &provider.fixture;
+    for session in ["s", "t"] {
+        let query = encode(&code_query("spa", "openid"));
+        let ask = fixture.server.authorize(&Request::get(query)).await.unwrap();
+        let login = fixture.alice().with_session(SessionId::new(session));
+        let consent = ask.signed_in(login).await.consent().unwrap();
+        let Unasked::Answered(response) = consent.approve_first_party().await else { panic!("a page") };
+        let code = Answer(response).location_parameter("code").expect("a code");
+        assert_eq!(fixture.redeem("spa", &code).await.status(), 200);
+    }
+    fixture.clock.advance(Duration::from_secs(50 * 60));
+    fixture.server.sweep().await.unwrap();
+    fixture.server.end_session(&SessionId::new("t")).await.unwrap();
+    assert_eq!(web.asked().len(), 1, "the record of another session is not one of this");
+}
+
+/// A provider with a client that is told of logouts, in sessions of two hours.
+fn with_spa() -> (Provider, Scripted) {
+    let spa = Client::builder("spa").metadata(serde_json::from_value(hearing("spa")).unwrap());
+    let spa = spa.redirect_uri(CALLBACK).grant_types([GrantType::AuthorizationCode]).secret(SECRET);
+    let web = Scripted::by(|_| Ok(OutboundResponse::new(200, "")));
+    let own = sessions(&web).longest(Duration::from_secs(2 * 60 * 60));
+    (Provider::with(vec![spa.build().unwrap()], |builder| builder.sessions(own)), web)
 }
 
 #[tokio::test]
@@ -368,4 +392,15 @@ async fn a_record_that_cannot_be_read_ends_with_its_session_and_no_other_does() 
             assert_eq!(now.session.is_some(), row.session.is_some() && !is_of_it);
         }
     }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_and_is_ended_alone_stays_in_its_session() {
+    let bodies = Bodies::default();
+    let host = SigningOut::with(|builder| builder.store(bodies.clone()));
+    host.tokens("rp", "openid", "s").await;
+    let id = *bodies.rows().keys().next().unwrap();
+    bodies.damage(|_| true);
+    assert!(host.provider.fixture.server.revoke_grant(id).await.unwrap());
+    assert_eq!(bodies.rows()[&id].session, Some(SessionId::new("s")));
 }
