@@ -10,8 +10,8 @@ use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundRespon
 use grantor::server::ConfigError;
 use grantor::store::Filter;
 use grantor::{
-    AccessTokens, AuthorizationServer, Client, ClientMetadata, MemoryRegistry, MemoryStore, Reason,
-    Registration, Subject, async_trait,
+    AccessTokens, AuthorizationServer, Client, ClientMetadata, GrantType, MemoryRegistry, MemoryStore,
+    Reason, Registration, Subject, async_trait,
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -255,6 +255,22 @@ async fn oi_74_nothing_that_a_pairwise_client_reads_has_the_users_own_name() {
         let seen = provider.fixture.introspect("pair", &plain.access_token()).await.json();
         assert_eq!(seen["sub"], ALICE, "of plain OAuth, too");
     }
+}
+
+#[tokio::test]
+async fn oi_74_a_repeated_answer_names_the_user_as_the_lost_one_did() {
+    let metadata = serde_json::from_value(json!({ "subject_type": "pairwise" })).unwrap();
+    let pair = Client::builder("pair").metadata(metadata).redirect_uri(CALLBACK).secret(SECRET);
+    let pair = pair.grant_types([GrantType::AuthorizationCode, GrantType::RefreshToken]).rotate_refresh(true);
+    let provider = Provider::with(vec![pair.build().unwrap()], |builder| {
+        builder.pairwise_secret(PAIRWISE_SECRET).access_tokens(AccessTokens::Jwt)
+    });
+    let first = provider.tokens("pair", "openid read", &[]).await;
+    let lost = provider.fixture.refresh("pair", &first.refresh_token()).await;
+    let again = provider.fixture.refresh("pair", &first.refresh_token()).await;
+    assert_eq!(again.refresh_token(), lost.refresh_token());
+    assert_eq!(claims_of(&again.access_token()), claims_of(&lost.access_token()));
+    assert_eq!(claims_of(&again.access_token())["sub"], ALICE);
 }
 
 #[tokio::test]
