@@ -295,10 +295,13 @@ async fn tx_04_under_mcp_other_spellings_and_unknown_scopes_do_no_harm() {
         let access = bench.fixture.server.check(&answer.access_token()).await.unwrap();
         assert_eq!(access.audience().map(|id| id.as_str()), audience, "{target}");
     }
+    let asked = || bench.policy.0.lock().unwrap().asked;
+    let before = asked();
     for scope in ["invented", "read write"] {
         let answer = bench.exchange(&token, &[("resource", BILLING), ("scope", scope)]).await;
         assert_eq!(answer.error(), (400, "invalid_scope".into()), "{scope}");
     }
+    assert_eq!(asked(), before, "the host is not asked for what can never be");
 }
 
 #[tokio::test]
