@@ -295,6 +295,22 @@ async fn a_client_that_registers_with_its_first_scope_may_ask_for_a_further_one(
 }
 
 /// Clients are known by their documents, and register themselves where the host has somewhere to write them.
+#[tokio::test]
+async fn scopes_that_nobody_knows_are_left_out_and_others_have_to_be_allowed() {
+    let fixture = Fixture::with(|builder| builder.profile(Profile::Mcp));
+    let robot =
+        async |scope| fixture.token("robot", &[("grant_type", "client_credentials"), ("scope", scope)]).await;
+    assert_eq!(robot("read invented").await.text("scope"), "read");
+    assert_eq!(
+        robot("invented").await.error(),
+        (400, "invalid_scope".to_owned()),
+        "not all that it may have"
+    );
+    assert_eq!(robot("read write").await.error(), (400, "invalid_scope".to_owned()));
+    let asked = fixture.tokens("conf", "read admin invented").await;
+    assert_eq!(asked.text("scope"), "read", "a user sees what is left");
+}
+
 #[test]
 fn mc_04_the_profile_builds_without_documents_and_without_a_registrar() {
     let bare = || {
