@@ -1,19 +1,27 @@
 //! Resource indicators: RFC 8707.
 
 use grantor::grant::Grant;
-use grantor::{Request, Resource, TokenStore};
+use grantor::server::AuthorizationServerBuilder;
+use grantor::{Profile, Request, Resource, TokenStore};
 
-use crate::support::{Answer, Fixture, code_query, request};
+use crate::support::{Answer, Fixture, ISSUER, code_query, request};
 
 const RS1: &str = "https://rs1.example";
 const RS2: &str = "https://rs2.example";
 
 /// Two resources; `read` means something at both, `write` at the first, `admin` at the second.
 fn fixture() -> Fixture {
+    with_resources(|builder| builder)
+}
+
+fn with_resources(
+    configure: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+) -> Fixture {
     Fixture::with(|builder| {
-        builder
+        let builder = builder
             .resource(Resource::new(RS1).scopes(["read", "write"]).introspection_clients(["conf"]))
-            .resource(Resource::new(RS2).scopes(["read", "admin"]).introspection_clients(["robot"]))
+            .resource(Resource::new(RS2).scopes(["read", "admin"]).introspection_clients(["robot"]));
+        configure(builder)
     })
 }
 
@@ -92,6 +100,37 @@ async fn tk_12_one_granted_resource_needs_no_name_and_several_do() {
     let code = code_for(&fixture, "conf", "read", &[RS1, RS2]).await.location_parameter("code").unwrap();
     assert_eq!(redeem(&fixture, "conf", &code, &[]).await.error(), (400, "invalid_target".into()));
     assert_eq!(redeem(&fixture, "conf", &code, &[RS2]).await.status(), 200);
+}
+
+#[tokio::test]
+async fn tk_12_the_default_audience_is_chosen_like_any_other() {
+    let strict = fixture();
+    let mcp = with_resources(|builder| builder.profile(Profile::Mcp));
+    let code = async |fixture: &Fixture, resources: &[&str]| {
+        code_for(fixture, "other", "read", resources).await.location_parameter("code").unwrap()
+    };
+    let of_both = code(&strict, &[ISSUER, RS1]).await;
+    let ambiguous = (400, "invalid_target".to_owned());
+    assert_eq!(redeem(&strict, "other", &of_both, &[]).await.error(), ambiguous);
+    let tokens = redeem(&strict, "other", &of_both, &[ISSUER]).await;
+    assert_eq!(audience(&strict, &tokens.access_token()).await, "");
+    let of_others = code(&mcp, &[RS1, RS2]).await;
+    assert_eq!(redeem(&mcp, "other", &of_others, &[]).await.error(), ambiguous, "the user did not see it");
+    let of_none = code(&strict, &[]).await;
+    let tokens = redeem(&strict, "other", &of_none, &[ISSUER]).await;
+    assert_eq!(audience(&strict, &tokens.access_token()).await, "");
+}
+
+#[tokio::test]
+async fn rt_10_a_resource_that_the_server_no_longer_has_gets_no_token() {
+    let before = fixture();
+    let code = code_for(&before, "other", "read", &[RS1]).await.location_parameter("code").unwrap();
+    let tokens = redeem(&before, "other", &code, &[]).await;
+    let after = Fixture::on(before.store.clone(), before.store.clone(), |builder| {
+        builder.clock(before.clock.clone()).resource(Resource::new(RS2).scopes(["read"]))
+    });
+    let refused = after.refresh("other", &tokens.refresh_token()).await;
+    assert_eq!(refused.error(), (400, "invalid_target".to_owned()));
 }
 
 #[tokio::test]
