@@ -139,6 +139,11 @@ async fn ft_29_prompt_consent_is_asked_every_time_and_so_is_a_program_on_the_dev
     assert!(!asks(code_query("conf", "read")).await);
     assert!(asks([code_query("conf", "read"), vec![("prompt", "consent")]].concat()).await);
     assert!(asks(code_query("native", "read")).await);
+    let mut on_the_device = code_query("pub", "read");
+    assert!(!asks(on_the_device.clone()).await);
+    on_the_device.retain(|(name, _)| *name != "redirect_uri");
+    on_the_device.push(("redirect_uri", "http://127.0.0.1:51004/cb"));
+    assert!(asks(on_the_device).await, "although its client has an address on the web, too");
 }
 
 /// One login page, then the consent, and the request was never edited.
