@@ -31,6 +31,8 @@ async fn oi_01_a_resource_that_does_not_know_openid_takes_no_id_token_away() {
         let narrow = provider.fixture.token("other", &form).await;
         assert_eq!((narrow.text("scope").as_str(), narrow.json().get("id_token")), ("read", None));
     }
+    let answer = named.tokens("other", "openid email read", &[("resource", API)]).await;
+    assert_eq!(answer.text("scope"), "openid read", "UserInfo does not take the token");
 }
 
 #[tokio::test]
