@@ -81,6 +81,8 @@ async fn lo_03_a_client_that_the_hint_is_not_for_gets_a_page_and_ends_nothing() 
     assert!(host.ask(&query, Some(&host.alice("s"))).await.is_err());
     assert_eq!(host.provider.fixture.log.last_reason(), Some(Reason::IdTokenHintOfAnother));
     assert!(host.provider.fixture.is_live(&answer.access_token()).await);
+    let query = [("id_token_hint", hint.as_str()), ("client_id", "rp"), ("post_logout_redirect_uri", AFTER)];
+    assert_eq!(host.goes(&query, Some(&host.alice("s"))).await.location(), AFTER);
 }
 
 #[tokio::test]
@@ -186,6 +188,9 @@ async fn lo_08_state_comes_back_exactly_when_it_was_sent_and_nothing_else_does()
     let answer = host.goes(&with("https://app.example/q?a=1", "x"), None).await;
     assert_eq!(answer.location(), "https://app.example/q?a=1&state=x");
     assert!(is_page(&host.goes(&[("state", "x")], None).await.0), "state alone");
+    let longest = "x".repeat(2048);
+    assert_eq!(host.goes(&with(AFTER, &longest), None).await.location(), format!("{AFTER}?state={longest}"));
+    assert!(host.ask(&with(AFTER, &format!("{longest}x")), None).await.is_err());
 }
 
 #[tokio::test]
@@ -205,6 +210,10 @@ async fn lo_12_hints_for_the_page_are_told_to_the_host() {
     let query = [("logout_hint", "alice@example.com"), ("ui_locales", "de fr")];
     let Ok(LogoutStep::Ask(question)) = host.ask(&query, Some(&host.alice("s"))).await else { panic!() };
     assert_eq!((question.logout_hint(), question.ui_locales()), (Some("alice@example.com"), Some("de fr")));
+    for (query, client) in [("client_id=rp", Some("rp")), ("", None)] {
+        let asked = host.provider.fixture.server.logout(&Request::get(query)).await.unwrap();
+        assert_eq!(asked.client().map(|client| client.id().as_str()), client);
+    }
 }
 
 #[tokio::test]
