@@ -49,6 +49,17 @@ async fn oi_32_an_old_hint_counts_and_one_that_is_not_of_this_client_is_an_error
 }
 
 #[tokio::test]
+async fn oi_32_a_hint_may_come_from_a_node_whose_clock_is_ahead() {
+    for (ahead, passes) in [(60, true), (61, false)] {
+        let (node, host) = (SigningOut::new(), SigningOut::new());
+        node.provider.fixture.clock.advance(Duration::from_secs(ahead));
+        let hint = node.tokens("rp", "openid", "s").await.text("id_token");
+        let answer = asked(&host, &hint, &[], host.alice("s")).await;
+        assert_eq!(matches!(answer, SignedIn::Consent(_)), passes, "{ahead} seconds");
+    }
+}
+
+#[tokio::test]
 async fn oi_32_a_logout_token_is_no_hint() {
     let host = SigningOut::new();
     host.tokens("rp", "openid", "s").await;

@@ -10,8 +10,8 @@ use grantor::outbound::{Outbound, OutboundError, OutboundRequest, OutboundRespon
 use grantor::server::ConfigError;
 use grantor::store::Filter;
 use grantor::{
-    AccessTokens, AuthorizationServer, Client, ClientMetadata, GrantType, MemoryRegistry, MemoryStore,
-    Reason, Registration, Subject, async_trait,
+    AccessTokens, AuthorizationServer, Client, ClientMetadata, Clock as _, GrantType, Login, MemoryRegistry,
+    MemoryStore, Reason, Registration, Request, SignedIn, Subject, async_trait,
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::support::provider::{People, Provider, SCOPES, client, keys};
 use crate::support::registering::{Registering, app_with};
 use crate::support::scripted::Scripted;
-use crate::support::{Answer, CALLBACK, ISSUER, SECRET, redemption};
+use crate::support::{Answer, CALLBACK, ISSUER, SECRET, code_query, encode, redemption};
 
 const PAIRWISE_SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 /// HMAC-SHA-256 under that secret, of the sector `app.example` and alice: the vector of the unit test.
@@ -281,6 +281,18 @@ async fn oi_74_others_see_a_token_as_its_client_knows_it() {
     assert_eq!((&seen["active"], &seen["sub"]), (&json!(true), &json!(ALICE)));
     let public = provider.tokens("post", "openid", &[]).await;
     assert_eq!(provider.fixture.introspect("other", &public.access_token()).await.json()["sub"], "alice");
+}
+
+#[tokio::test]
+async fn oi_33_a_hint_names_the_user_as_its_client_knows_them() {
+    let provider = pairwise(|builder| builder);
+    let hint = provider.tokens("pair", "openid", &[]).await.text("id_token");
+    let query = encode(&[code_query("pair", "openid"), vec![("id_token_hint", &hint)]].concat());
+    for (user, is_meant) in [("alice", true), ("bob", false)] {
+        let asked = provider.fixture.server.authorize(&Request::get(query.clone())).await.unwrap();
+        let signed_in = asked.signed_in(Login::new(user, provider.fixture.clock.now())).await;
+        assert_eq!(matches!(signed_in, SignedIn::Consent(_)), is_meant, "{user}");
+    }
 }
 
 #[tokio::test]
