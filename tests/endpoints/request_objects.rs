@@ -320,8 +320,10 @@ async fn jr_15_an_object_with_a_jti_is_approved_once() {
     assert!(String::from_utf8_lossy(&again.0.body).contains(INVALID));
     assert_eq!(signing.server.fixture.log.last_reason(), Some(Reason::RequestObject(Flaw::Replayed)));
     assert_eq!(signing.server.fixture.count().await, 1);
-    let other = signing.send(&signing.object(json!({ "jti": "b" }))).await.unwrap();
-    assert!(other.location_parameter("code").is_some());
+    for other in ["b".to_owned(), "x".repeat(512)] {
+        let other = signing.send(&signing.object(json!({ "jti": other }))).await.unwrap();
+        assert!(other.location_parameter("code").is_some());
+    }
     let endless = signing.refusal(&signing.object(json!({ "jti": "c", "exp": null }))).await;
     assert_eq!(endless.1, Reason::RequestObject(Flaw::ClaimMissing), "nothing is remembered for ever");
 }
