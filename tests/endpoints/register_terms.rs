@@ -76,7 +76,14 @@ async fn rg_07_a_host_decides_about_each_registration() {
         Request::json(Method::Post, app_with(json!({ "client_name": name })).to_string())
             .header("authorization", "Bearer partner")
     };
-    assert_eq!(server.post(&app()).await.error(), (401, "invalid_token".to_owned()));
+    let wrong = Request::json(Method::Post, app().to_string()).header("authorization", "Bearer stranger");
+    for (request, reason) in [
+        (Request::json(Method::Post, app().to_string()), Reason::InitialTokenMissing),
+        (wrong, Reason::InitialTokenWrong),
+    ] {
+        assert_eq!(server.send(request).await.error(), (401, "invalid_token".to_owned()));
+        assert_eq!(server.fixture.log.last_reason(), Some(reason));
+    }
     assert_eq!(server.send(with("Evil")).await.error(), (403, "access_denied".to_owned()));
     assert_eq!(server.send(with("Store")).await.error(), (503, "temporarily_unavailable".to_owned()));
     let own = crate::support::registering::Own(server.send(with("App")).await.json());
