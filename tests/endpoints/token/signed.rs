@@ -173,6 +173,21 @@ async fn a_lost_answer_signs_the_same_claims_again() {
 }
 
 #[tokio::test]
+async fn a_lost_answer_is_signed_again_as_its_resource_wants() {
+    let signer = JwtSigner::new(keys(&[Algorithm::EdDsa, Algorithm::Es256])).unwrap();
+    let resource = Resource::new(API).access_tokens(AccessTokens::Jwt).signing_algorithm(Algorithm::Es256);
+    let fixture = Fixture::with(|b| b.token_signer(signer).resource(resource.scopes(["read"])));
+    let form = [code_query("pub", "read"), vec![("resource", API)]].concat();
+    let code = fixture.approve(&form).await.location_parameter("code").unwrap();
+    let refresh = fixture.redeem("pub", &code).await.refresh_token();
+    for _ in 0..2 {
+        let answer = fixture.refresh("pub", &refresh).await;
+        assert_eq!(Jws::parse(&answer.access_token()).unwrap().algorithm(), Algorithm::Es256);
+    }
+    assert_eq!(fixture.log.whats().last(), Some(&EventKind::AnswerRepeated));
+}
+
+#[tokio::test]
 async fn a_token_of_which_nothing_is_recorded_costs_no_write_and_cannot_be_revoked() {
     let mut policy = Policy::default();
     policy.record_client_jwts = false;
