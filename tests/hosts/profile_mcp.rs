@@ -309,6 +309,9 @@ async fn scopes_that_nobody_knows_are_left_out_and_others_have_to_be_allowed() {
     assert_eq!(robot("read write").await.error(), (400, "invalid_scope".to_owned()));
     let asked = fixture.tokens("conf", "read admin invented").await;
     assert_eq!(asked.text("scope"), "read", "a user sees what is left");
+    let scopeless = Fixture::with(|builder| builder.profile(Profile::Mcp).scopes([""; 0]));
+    let form = [("grant_type", "client_credentials"), ("scope", "invented")];
+    assert_eq!(scopeless.token("robot", &form).await.status(), 200, "it may have no scope at all");
 }
 
 #[test]
