@@ -15,7 +15,7 @@ use grantor::{
 };
 
 use crate::support::pushing::pushed;
-use crate::support::{Fixture, SECRET, basic, encode};
+use crate::support::{Fixture, SECRET, basic, code_query, encode};
 
 /// A store on which, once it is told so, somebody else is always faster: no conditional write takes effect.
 #[derive(Clone, Default)]
@@ -84,6 +84,15 @@ async fn ft_06_a_replay_ends_the_grant_in_one_write() {
     assert_eq!(fixture.redeem("conf", &code).await.error(), (400, "invalid_grant".to_owned()));
     assert_eq!(fixture.log.last_reason(), Some(Reason::CodeReplayed));
     assert!(!fixture.is_live(&tokens.access_token()).await);
+}
+
+#[tokio::test]
+async fn an_approval_that_always_loses_does_not_say_that_a_pushed_request_is_spent() {
+    let store = Rivalled::default();
+    let fixture = store.fixture();
+    store.lose();
+    assert_eq!(fixture.approve(&code_query("conf", "read")).await.status(), 503);
+    assert_eq!(fixture.log.last_reason(), Some(Reason::Contended));
 }
 
 #[tokio::test]
