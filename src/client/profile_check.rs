@@ -71,13 +71,6 @@ impl Client {
         !is_held || self.mismatches(profile, signed).next().is_none()
     }
 
-    /// Whether a profile forbids one of its redirect URIs, and nothing else of it.
-    pub(crate) fn lacks_only_redirects(&self, profile: Profile, signed: MessageSigning) -> bool {
-        let mut mismatches = self.mismatches(profile, signed).peekable();
-        mismatches.peek().is_some()
-            && mismatches.all(|found| matches!(found, ProfileMismatch::RedirectUri(_)))
-    }
-
     fn mismatches(&self, profile: Profile, signed: MessageSigning) -> impl Iterator<Item = ProfileMismatch> {
         use ProfileMismatch as M;
         let profile = profile.with_own(self.profile());

@@ -306,7 +306,6 @@ impl Approved {
 fn check_profile(client: &Client, facts: &Facts<'_>) -> Result<(), Refusal> {
     match facts.rules.fits(client) {
         true => Ok(()),
-        false if facts.rules.lacks_only_redirects(client) => Err(Reason::RegistrationRedirectUri.into()),
         false => Err(Reason::RegistrationProfile.into()),
     }
 }

@@ -167,11 +167,6 @@ impl Rules {
         client.fits(self.profile, self.message_signing)
     }
 
-    /// Whether only redirect URIs keep it from meeting its profile.
-    pub(crate) fn lacks_only_redirects(&self, client: &Client) -> bool {
-        client.lacks_only_redirects(self.profile, self.message_signing)
-    }
-
     /// Like [`fits`](Self::fits), but returns all mistakes.
     pub(crate) fn check_client(&self, client: &Client) -> Result<(), ClientErrors> {
         client.check_profile_with(self.profile, self.message_signing)
