@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use grantor::client::{ClientError, ClientErrors, Registrar};
 use grantor::{
-    AuthMethod, Client, ClientBuilder, ClientId, ClientRegistry, GrantType, MemoryRegistry, Reason,
-    Replacement, Subject,
+    AuthMethod, Client, ClientBuilder, ClientId, ClientRegistry, EventKind, GrantType, MemoryRegistry,
+    Reason, Replacement, Subject,
 };
 
 use crate::support::{Answer, CALLBACK, Fixture, clients, redemption};
@@ -125,6 +125,7 @@ async fn d_01_the_refresh_token_of_a_confidential_client_stays_the_same() {
         let next = fixture.refresh("conf", &tokens.refresh_token()).await;
         assert_eq!(next.refresh_token(), tokens.refresh_token());
         assert_ne!(next.access_token(), tokens.access_token());
+        assert_eq!(fixture.log.whats().last(), Some(&EventKind::Refreshed));
         fixture.clock.advance(DAY);
     }
 }
