@@ -239,6 +239,29 @@ mod tests {
     }
 
     #[test]
+    fn dp_14_a_token_without_a_key_stays_so_whatever_keys_its_grant_gets() {
+        let [jkt, x5t] = [1, 9].map(|byte| Thumbprint::new([byte; 32]));
+        let both = Confirmation::of(Some(jkt), Some(x5t));
+        let world = World::with(AuthMethod::None);
+        let (grant, first) = world.redeem(None).unwrap();
+        let token = first.refresh.as_ref().unwrap();
+        let (bound, second) = tokens(world.refresh(&grant, token, Some(key(1)))).unwrap();
+        let token = second.refresh.as_ref().unwrap();
+        let (twice, _) = tokens(world.refresh(&bound, token, both)).unwrap();
+        assert_eq!(key_of(&twice, &first, world.now), None);
+    }
+
+    #[test]
+    fn a_bound_grant_keeps_its_key_when_its_client_becomes_confidential() {
+        let (grant, first) = World::with(AuthMethod::None).redeem(Some(key(1))).unwrap();
+        let token = first.refresh.unwrap();
+        let world = World::with(AuthMethod::ClientSecretBasic);
+        let (next, _) = tokens(world.refresh(&grant, &token, Some(key(1)))).unwrap();
+        assert_eq!(next.confirmation(), Some(&key(1)));
+        assert_eq!(refused(world.refresh(&grant, &token, None)), Some(ProofFlaw::Missing.into()));
+    }
+
+    #[test]
     fn a_confidential_client_may_refresh_with_a_new_key() {
         let world = World::with(AuthMethod::ClientSecretBasic);
         let (grant, first) = world.redeem(Some(key(1))).unwrap();
