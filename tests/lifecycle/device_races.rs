@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use grantor::store::{
     CommitError, Committed, Filter, Listing, Page, Record, SqliteStore, Tombstone, UserCodeDigest, Write,
 };
-use grantor::{BackendError, DeviceConsent, GrantId, MemoryStore, TokenStore, async_trait};
+use grantor::{BackendError, DeviceConsent, GrantId, MemoryStore, Reason, TokenStore, async_trait};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::support::device::Codes;
+use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::folder::Folder;
 use crate::support::racing::{at_once_on, far_away, far_away_nodes, nodes};
 use crate::support::{Answer, Fixture};
@@ -133,6 +134,22 @@ async fn consents(fixture: &Fixture, codes: &Codes) -> Vec<DeviceConsent> {
 async fn answer(approves: bool, consent: DeviceConsent) -> Option<bool> {
     let said = if approves { consent.approve().await } else { consent.deny().await };
     said.ok().map(|()| approves)
+}
+
+#[tokio::test]
+async fn a_poll_without_an_answer_is_no_lost_answer_when_another_node_gives_the_tokens() {
+    let (store, plan) = (Arc::new(MemoryStore::new()), Plan::default());
+    let faulty = Faulty::new(store.clone(), &plan);
+    let here = Fixture::on(store.clone(), faulty, |builder| builder.device_verification("/device"));
+    let there = Fixture::on(store.clone(), store, |builder| builder.device_verification("/device"));
+    let codes = there.waits().await;
+    plan.arm(1, Fault::UnknownAfter);
+    assert_eq!(here.poll("tv", &codes.device).await.status(), 503);
+    assert!(plan.recover());
+    there.says_yes(&codes).await;
+    assert_eq!(there.poll("tv", &codes.device).await.status(), 200);
+    assert_eq!(here.poll("tv", &codes.device).await.error(), (400, "invalid_grant".to_owned()));
+    assert_eq!(here.log.last_reason(), Some(Reason::DeviceCodeSpent));
 }
 
 /// A store that loses each write, once the test lets it.
