@@ -19,7 +19,8 @@ use crate::error::{BackendError, MAX_CONFLICT_RETRIES};
 /// deleted application working until it is read again.
 ///
 /// A table of your own can keep clients as the JSON of [`Client::encode`], which [`Client::decode`] checks
-/// again, or in columns from which [`Client::builder`] makes them.
+/// again, or in columns from which [`Client::builder`] makes them. Only the first is enough for a
+/// [`Registrar`]: the builder cannot set the revision, or what a client registered itself with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` finds no clients: it is no `ClientRegistry`",
     note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`"
@@ -38,6 +39,10 @@ pub trait ClientRegistry: Send + Sync {
 }
 
 /// A registry whose clients the server may add, change and remove.
+///
+/// It returns each client as it was written, with every member of [`Client::encode`]: one that loses the
+/// state serves a disabled client again, one that loses `require_pushed_authorization_requests` accepts what
+/// the client forbids. [`check_registrar`](crate::store::contract::Suite::check_registrar) tests that.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` takes no new clients: it is no `Registrar`",
     note = "if it still has to be opened or connected, like `SqliteStore::open(…)`, add `.await?`"

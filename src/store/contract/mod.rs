@@ -33,10 +33,14 @@ macro_rules! clauses {
 mod cancellation;
 mod ending;
 mod fixture;
+mod full_clients;
 mod grant_races;
 #[cfg(feature = "jwt")]
 mod key_store;
 mod listing;
+#[cfg(test)]
+mod lossy_registry;
+mod lost_members;
 mod map;
 mod map_races;
 mod naive;

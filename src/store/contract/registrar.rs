@@ -3,16 +3,23 @@
 use std::sync::Arc;
 
 use super::fixture::client_named;
+use super::full_clients::{bare_clients, full_clients};
+use super::lost_members::differences;
 use super::report::{Clause, Report, Stop, Violations};
 use super::task::race;
 use super::{Context, Suite};
-use crate::client::{Client, ClientId, ClientPage, Registrar, RegistryError, Replacement};
+use crate::client::{Client, ClientId, ClientPage, ClientState, Registrar, RegistryError, Replacement};
 use crate::store::BackendError;
 
 type Clients = Context<dyn Registrar>;
 
 impl<S: Registrar + 'static> Suite<S> {
-    /// Checks the registry against every clause of [`Registrar`]. It may contain other clients.
+    /// Checks the registry against every clause of [`Registrar`]. It may contain other clients, but no server
+    /// may [sweep](crate::AuthorizationServer::sweep_clients) them meanwhile: some clients of the suite are
+    /// in the state [`Ending`](ClientState::Ending).
+    ///
+    /// Some have every member that a client can have, so that a registry with columns of its own cannot lose
+    /// one: keep the whole [`Client::encode`]. A violation names each member that was lost.
     ///
     /// # Errors
     /// Every clause that the registry violated.
@@ -55,6 +62,11 @@ async fn register(clients: &Clients) -> Result<(), Stop> {
         }
         clients.clear(client.id()).await?;
     }
+    for client in full_clients(&clients.fixture)? {
+        clients.expect_done(clause, clients.store.insert(client.clone()).await)?;
+        clients.expect_found(clause, client.id(), Some(&client)).await?;
+        clients.clear(client.id()).await?;
+    }
     Ok(())
 }
 
@@ -83,7 +95,30 @@ async fn replace(clients: &Clients) -> Result<(), Stop> {
     let right = matches!(changed, Err(RegistryError::Changed));
     clients.expect(clause, right, "another revision to be refused", || shown(&changed));
     clients.expect_found(clause, client.id(), Some(&next)).await?;
-    clients.clear(client.id()).await
+    clients.clear(client.id()).await?;
+    replace_members(clients).await
+}
+
+/// Each member appears, stays while the state changes, and disappears.
+async fn replace_members(clients: &Clients) -> Result<(), Stop> {
+    use ClientState::{Active, Disabled, Ending};
+    let clause = Clause::ReplaceClient;
+    for full in full_clients(&clients.fixture)? {
+        let bare = clients.named("bare");
+        clients.expect_done(clause, clients.store.insert(bare.clone()).await)?;
+        let states = [Active, Disabled, Active, Ending, full.state];
+        let steps = states.into_iter().map(|state| full.clone().in_state(state));
+        let [without_uris, without_grant_types] = bare_clients()?;
+        let mut current = bare.clone();
+        for next in steps.chain([without_uris, full.clone(), without_grant_types]) {
+            let change = Replacement::of(&current, next);
+            current = change.client().clone();
+            clients.expect_done(clause, clients.store.replace(change).await)?;
+            clients.expect_found(clause, bare.id(), Some(&current)).await?;
+        }
+        clients.clear(bare.id()).await?;
+    }
+    Ok(())
 }
 
 async fn remove(clients: &Clients) -> Result<(), Stop> {
@@ -112,6 +147,12 @@ async fn list(clients: &Clients) -> Result<(), Stop> {
         clients.expect_done(clause, clients.store.insert(client.clone()).await)?;
         if client.owner.is_some() { &mut owned } else { &mut others }.push(client.id().clone());
     }
+    let mut full = full_clients(&clients.fixture)?;
+    for client in &mut full {
+        client.owner = Some(owner.clone());
+        clients.expect_done(clause, clients.store.insert(client.clone()).await)?;
+        owned.push(client.id().clone());
+    }
     owned.sort();
     for limit in 1..=owned.len() as u32 + 1 {
         let found = clients.ids(ClientPage::first(limit).owned_by(&owner)).await?;
@@ -122,6 +163,14 @@ async fn list(clients: &Clients) -> Result<(), Stop> {
     let none = clients.ids(ClientPage::first(9).owned_by("")).await?;
     clients
         .expect(clause, none.is_empty(), "no client of an owner that there is not", || format!("{none:?}"));
+    for page in [ClientPage::first(100).owned_by(&owner), ClientPage::first(100)] {
+        let listed = clients.listed(page).await?;
+        for client in &full {
+            // Another check says whether it is on a page at all.
+            let found = listed.iter().find(|found| found.id() == client.id());
+            found.iter().for_each(|found| clients.expect_same(clause, client, found));
+        }
+    }
     let all = clients.ids(ClientPage::first(100)).await?;
     let ascending = all.windows(2).all(|pair| pair[0] < pair[1]);
     clients.expect(clause, ascending, "every client once, in the order of the ids", || format!("{all:?}"));
@@ -191,16 +240,20 @@ impl Clients {
         self.store.remove(id).await.map_err(stop)
     }
 
-    async fn ids(&self, mut page: ClientPage) -> Result<Vec<ClientId>, Stop> {
-        let mut ids = Vec::new();
+    async fn ids(&self, page: ClientPage) -> Result<Vec<ClientId>, Stop> {
+        Ok(self.listed(page).await?.iter().map(|client| client.id().clone()).collect())
+    }
+
+    async fn listed(&self, mut page: ClientPage) -> Result<Vec<Arc<Client>>, Stop> {
+        let mut listed = Vec::new();
         for _ in 0..MOST_PAGES {
             let listing = self.store.clients(&page).await?;
             let full = listing.clients.len() <= page.limit as usize;
             self.expect(Clause::ListClients, full, "at most as many as the limit", || "more".to_owned());
-            ids.extend(listing.clients.iter().map(|client| client.id().clone()));
+            listed.extend(listing.clients);
             match listing.next {
                 Some(next) => page = page.after(next),
-                None => return Ok(ids),
+                None => return Ok(listed),
             }
         }
         Err(Stop::Endless)
@@ -216,12 +269,27 @@ impl Clients {
             Some(found) => found,
             None => self.store.client(id).await?,
         };
-        let expected = if client.is_some() { "the client as it was written" } else { "no client" };
-        self.expect(clause, found.as_deref() == client, expected, || match found {
-            Some(found) => format!("{}", found.encode()),
-            None => "none".to_owned(),
-        });
+        match (client, found) {
+            (Some(client), Some(found)) => self.expect_same(clause, client, &found),
+            (client, found) => {
+                let expected = if client.is_some() { "the client that was written" } else { "no client" };
+                self.expect(clause, client.is_none() && found.is_none(), expected, || match found {
+                    Some(found) => format!("{}", found.encode()),
+                    None => "none".to_owned(),
+                });
+            }
+        }
         Ok(())
+    }
+
+    /// One violation for each member that differs.
+    fn expect_same(&self, clause: Clause, client: &Client, found: &Client) {
+        let expected = "the client as it was written";
+        let differing = differences(client, found);
+        self.expect(clause, !differing.is_empty() || client == found, expected, || "another".to_owned());
+        for (member, value) in differing {
+            self.expect(clause, false, &format!("the member {member} as it was written"), || value);
+        }
     }
 }
 

@@ -74,13 +74,14 @@ pub enum Clause {
     SpacesApart,
     /// Of many concurrent uses of one key, one is the first.
     FirstUseRace,
-    /// A client is found as it was registered, and its id is taken.
+    /// A client is found as it was registered, with every member, and its id is taken.
     Register,
     /// Only a client with the expected revision is replaced, and as a whole.
     ReplaceClient,
     /// A removed client is no longer found.
     RemoveClient,
-    /// A listing in pages has all clients, or all of an owner, in the order of their ids.
+    /// A listing in pages has all clients, or all of an owner, in the order of their ids, each with every
+    /// member.
     ListClients,
     /// Of many registrations of one id, one takes effect.
     RegisterRace,
