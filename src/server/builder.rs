@@ -208,8 +208,9 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         self
     }
 
-    /// The path of your own `/authorize` handler below the issuer. With it, the server has users: codes are
-    /// issued, and the endpoint is advertised.
+    /// The path of your own `/authorize` handler below the issuer: for the issuer `https://x.example/auth`,
+    /// `/authorize` is `https://x.example/auth/authorize`. With it, the server has users: codes are issued,
+    /// and the endpoint is advertised.
     pub fn authorization_endpoint(mut self, path: impl Into<String>) -> Self {
         self.options.endpoints.put(Endpoint::Authorization, path);
         self

@@ -40,6 +40,11 @@ pub enum ConfigError {
     /// RFC 6749 sections 3.1 and 3.2.
     #[error("the endpoint path {0:?} must begin with a slash and have no query or fragment")]
     EndpointPath(String),
+    /// The issuer's path would be in the URL twice.
+    #[error(
+        "the path {0:?} begins with the issuer's own path: leave that out, paths are relative to the issuer"
+    )]
+    EndpointRepeatsIssuer(String),
     /// Two endpoints at the same path.
     #[error("two endpoints have the path {0:?}")]
     EndpointTwice(String),

@@ -154,7 +154,7 @@ impl Options {
         });
         let detail_types = mem::take(&mut self.detail_types).into_iter().collect::<DetailTypes>();
         errors.extend(validate_details(&detail_types, &resources));
-        errors.extend(self.endpoints.mistakes());
+        errors.extend(self.endpoints.mistakes(&issuer_path));
         errors.extend(validate_numbers(&self.policy));
         let extensions = self.extensions.known();
         errors.extend(self.extensions.mistakes(&self.issuer, self.replay_guard.is_some()));

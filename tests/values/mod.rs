@@ -7,5 +7,6 @@ mod exhaustive;
 mod jose;
 mod keys;
 mod outbound;
+mod paths_and_scopes;
 mod request;
 mod upsert;

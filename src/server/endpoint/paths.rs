@@ -31,14 +31,19 @@ impl Endpoints {
         self.chosen.push((endpoint, path.into().into_boxed_str()));
     }
 
-    /// Paths that no router accepts, or that two endpoints share.
-    pub(in crate::server) fn mistakes(&self) -> Vec<ConfigError> {
+    /// Paths that no router accepts, that two endpoints share, or that begin with the path of the issuer.
+    pub(in crate::server) fn mistakes(&self, issuer_path: &str) -> Vec<ConfigError> {
         let paths: Vec<&str> = ROWS.iter().filter_map(|row| self.path(row.endpoint)).collect();
         let mut errors = Vec::new();
         for (at, path) in paths.iter().enumerate() {
             let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
             if !path.starts_with('/') || path.len() < 2 || !plain {
                 errors.push(ConfigError::EndpointPath((*path).to_owned()));
+            }
+            // `/auth` itself can be meant: a page of that name below an issuer of that name.
+            let rest = path.strip_prefix(issuer_path).filter(|_| !issuer_path.is_empty());
+            if rest.is_some_and(|rest| rest.starts_with('/')) {
+                errors.push(ConfigError::EndpointRepeatsIssuer((*path).to_owned()));
             }
             if paths[..at].contains(path) {
                 errors.push(ConfigError::EndpointTwice((*path).to_owned()));
