@@ -50,6 +50,22 @@ impl Scope {
         }
     }
 
+    /// The set of these tokens.
+    ///
+    /// # Errors
+    /// [`ValueError::Scope`] if one is empty or is not a single token, or there are too many.
+    pub(crate) fn of_tokens<T: AsRef<str>>(tokens: &[T]) -> Result<Self, ValueError> {
+        match tokens.iter().all(|token| Self::is_token(token.as_ref())) {
+            true => Self::collect(tokens.iter().map(AsRef::as_ref)),
+            false => Err(ValueError::Scope),
+        }
+    }
+
+    /// Whether a text is one token (RFC 6749 section 3.3).
+    pub(crate) fn is_token(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+    }
+
     /// The tokens, in the order in which they were first named.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let tokens = self.0.as_deref().map(|text| text.split(' '));

@@ -81,7 +81,7 @@ pub(crate) struct KnownResource {
 
 impl KnownResource {
     pub(crate) fn check(resource: Resource) -> Result<Self, ValueError> {
-        let scope = resource.scopes.map(|scopes| Scope::parse(&scopes.join(" ")));
+        let scope = resource.scopes.map(|scopes| Scope::of_tokens(&scopes));
         Ok(Self {
             id: ResourceId::parse(&resource.identifier)?,
             scope: scope.transpose()?,

@@ -312,7 +312,7 @@ fn scope(
     rules: &Rules,
 ) -> Result<Scope, Reason> {
     let ceiling = match &terms.scopes {
-        Some(scopes) => Scope::parse(&scopes.join(" "))?.intersection(&rules.scope),
+        Some(scopes) => Scope::of_tokens(scopes)?.intersection(&rules.scope),
         None => rules.scope.clone(),
     };
     let ceiling = allowance.scope.as_ref().map_or(ceiling.clone(), |scope| scope.intersection(&ceiling));

@@ -224,7 +224,7 @@ impl GuardBuilder {
         let mut scopes = known.unwrap_or_default();
         scopes.retain(|scope| scope != OFFLINE_ACCESS);
         let implied = self.implied.iter().flat_map(|(scope, implied)| implied.iter().chain([scope]));
-        for scope in scopes.iter().chain(implied).filter(|scope| !is_scope_token(scope)) {
+        for scope in scopes.iter().chain(implied).filter(|scope| !Scope::is_token(scope)) {
             note(GuardError::Scope(scope.clone()));
         }
         let of_verifiers = || self.verifiers.iter().filter_map(|v| v.issuer().map(str::to_owned)).collect();
@@ -276,10 +276,6 @@ fn mistake_in_resource(error: HttpsUrlError) -> GuardError {
         HttpsUrlError::Query => GuardError::ResourceQuery,
         HttpsUrlError::Path => GuardError::ResourcePath,
     }
-}
-
-fn is_scope_token(text: &str) -> bool {
-    !text.is_empty() && !text.contains(' ') && Scope::parse(text).is_ok()
 }
 
 impl fmt::Debug for GuardBuilder {

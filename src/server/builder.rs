@@ -155,7 +155,7 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
         AuthorizationServerBuilder { options, clients: Clients(backend.clone()), store: Store(backend) }
     }
 
-    /// Every scope that the server knows; a request for another one is refused.
+    /// Every scope that the server knows, one in each entry; a request for another one is refused.
     pub fn scopes<T: Into<String>>(mut self, scopes: impl IntoIterator<Item = T>) -> Self {
         self.options.scopes = scopes.into_iter().map(Into::into).collect();
         self

@@ -23,10 +23,14 @@ pub enum ConfigError {
     #[error("no segment of the issuer's path may begin with a colon or an asterisk")]
     IssuerPath,
     /// RFC 6749 section 3.3.
-    #[error("a scope has a character that RFC 6749 section 3.3 does not allow")]
+    #[error(
+        "each scope must be one token of the characters that RFC 6749 section 3.3 allows, without a space"
+    )]
     Scopes,
     /// RFC 8707 section 2.
-    #[error("the resource {0:?} is not an absolute URI without a fragment, or has a scope that is malformed")]
+    #[error(
+        "the resource {0:?} is not an absolute URI without a fragment, or a scope of it is not one token"
+    )]
     Resource(String),
     /// Two resources with one identifier.
     #[error("the resource {0:?} is registered twice")]

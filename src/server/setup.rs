@@ -139,7 +139,7 @@ impl Options {
             errors.push(error);
             String::new()
         });
-        let scope = Scope::parse(&self.scopes.join(" ")).unwrap_or_else(|_| {
+        let scope = Scope::of_tokens(&self.scopes).unwrap_or_else(|_| {
             errors.push(ConfigError::Scopes);
             Scope::empty()
         });

@@ -83,7 +83,7 @@ pub(super) fn validate_terms(
     scope: &Scope,
     has_registrar: bool,
 ) -> impl Iterator<Item = ConfigError> {
-    let named = Scope::parse(&terms.scopes.as_deref().unwrap_or_default().join(" "));
+    let named = Scope::of_tokens(terms.scopes.as_deref().unwrap_or_default());
     let unknown = !named.is_ok_and(|named| named.is_subset(scope));
     let useless = !terms.grant_types.iter().all(serves);
     let found = [

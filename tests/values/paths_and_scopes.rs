@@ -2,6 +2,7 @@
 
 use grantor::server::ConfigError;
 use grantor::{AuthorizationServer, AuthorizationServerBuilder, MemoryRegistry, MemoryStore};
+use grantor::{Registration, Resource};
 
 fn builder(issuer: &str) -> AuthorizationServerBuilder {
     AuthorizationServer::builder(issuer).clients(MemoryRegistry::default()).store(MemoryStore::new())
@@ -34,4 +35,21 @@ fn a_path_that_repeats_the_path_of_the_issuer_is_refused() {
     let expected = ["/auth/token", "/auth/device"].map(str::to_owned).map(ConfigError::EndpointRepeatsIssuer);
     assert!(expected.iter().all(|error| errors.all().contains(error)), "{errors}");
     assert_eq!(errors.all().len(), 2, "{errors}");
+}
+
+#[test]
+fn each_scope_of_a_list_is_one_token() {
+    let server = || builder("https://as.example").scopes(["read", "write"]);
+    for bad in ["read write", "", " ", "read ", "wri\"te", "é"] {
+        let scopes = builder("https://as.example").scopes(["read", bad]).build().unwrap_err();
+        assert_eq!(scopes.all(), [ConfigError::Scopes], "{bad:?}");
+        let api = "https://api.example";
+        let of_resource = server().resource(Resource::new(api).scopes([bad])).build().unwrap_err();
+        assert_eq!(of_resource.all(), [ConfigError::Resource(api.to_owned())], "{bad:?}");
+        let terms = Registration::open().scopes([bad]);
+        let of_terms = server().registrar(MemoryRegistry::default()).registration(terms).build().unwrap_err();
+        assert_eq!(of_terms.all(), [ConfigError::RegistrationScope], "{bad:?}");
+    }
+    let twice = builder("https://as.example").scopes(["read", "read", "write"]).build();
+    assert!(twice.is_ok(), "a scope is a set");
 }
