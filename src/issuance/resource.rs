@@ -68,6 +68,20 @@ impl Resource {
     }
 }
 
+/// A resource by its identifier alone, as [`Resource::new`].
+impl From<&str> for Resource {
+    fn from(identifier: &str) -> Self {
+        Self::new(identifier)
+    }
+}
+
+/// A resource by its identifier alone, as [`Resource::new`].
+impl From<String> for Resource {
+    fn from(identifier: String) -> Self {
+        Self::new(identifier)
+    }
+}
+
 /// A resource after the configuration was checked.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownResource {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{KnownClient, Parts, TestClock, TestServer};
+use crate::base::system::{Clock as _, SystemClock};
 use crate::client::{AuthMethod, Client, GrantType, MemoryRegistry};
 use crate::issuance::Resource;
 use crate::jose::Algorithm;
@@ -12,9 +13,6 @@ use crate::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use crate::server::{AuthorizationServer, AuthorizationServerBuilder};
 use crate::signing::AccessTokens;
 use crate::store::MemoryStore;
-
-/// The secret of every client that the builder makes.
-const SECRET: &str = "b2YtZXZlcnktdGVzdC1jbGllbnQ";
 
 /// Builds a [`TestServer`].
 ///
@@ -37,7 +35,9 @@ pub struct TestServerBuilder {
     users: Vec<String>,
     scopes: Vec<String>,
     clients: Vec<(Client, Option<String>)>,
-    resource: String,
+    issuer: String,
+    resource: Resource,
+    clock: TestClock,
     format: AccessTokens,
     pub(super) algorithms: Vec<Algorithm>,
     configure: Vec<Configure>,
@@ -51,7 +51,9 @@ impl TestServerBuilder {
             users: Vec::new(),
             scopes: Vec::new(),
             clients: Vec::new(),
-            resource: TestServer::RESOURCE.to_owned(),
+            issuer: TestServer::ISSUER.to_owned(),
+            resource: Resource::new(TestServer::RESOURCE),
+            clock: TestClock::default(),
             format: AccessTokens::Opaque,
             algorithms: vec![Algorithm::EdDsa],
             configure: Vec::new(),
@@ -88,8 +90,9 @@ impl TestServerBuilder {
     /// The redirect URI is not valid.
     pub fn confidential_client(self, id: &str, redirect_uri: &str) -> Self {
         let grants = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
-        let client = Client::builder(id).redirect_uri(redirect_uri).secret(SECRET).grant_types(grants);
-        self.client_with_secret(built(id, client.build()), SECRET)
+        let client =
+            Client::builder(id).redirect_uri(redirect_uri).secret(TestServer::SECRET).grant_types(grants);
+        self.client_with_secret(built(id, client.build()), TestServer::SECRET)
     }
 
     /// Adds a confidential client that uses only `client_credentials`.
@@ -97,8 +100,9 @@ impl TestServerBuilder {
     /// # Panics
     /// The id is not valid.
     pub fn program(self, id: &str) -> Self {
-        let client = Client::builder(id).secret(SECRET).grant_types([GrantType::ClientCredentials]);
-        self.client_with_secret(built(id, client.build()), SECRET)
+        let client =
+            Client::builder(id).secret(TestServer::SECRET).grant_types([GrantType::ClientCredentials]);
+        self.client_with_secret(built(id, client.build()), TestServer::SECRET)
     }
 
     /// Adds a client of your own that has no secret.
@@ -113,9 +117,22 @@ impl TestServerBuilder {
         self
     }
 
-    /// The resource that tokens are for.
-    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+    /// The issuer, by default [`TestServer::ISSUER`]: for a test with several issuers. It may have a path.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// The resource that tokens are for, as a URL or as a [`Resource`] with settings of its own.
+    pub fn resource(mut self, resource: impl Into<Resource>) -> Self {
         self.resource = resource.into();
+        self
+    }
+
+    /// The clock starts at the time of this machine, and not on 15 January 2027: for a guard with its own
+    /// clock. It moves only when you set it, as always.
+    pub fn starts_now(self) -> Self {
+        self.clock.set(SystemClock.now());
         self
     }
 
@@ -140,14 +157,14 @@ impl TestServerBuilder {
     /// The configuration has a mistake.
     #[must_use]
     pub fn build(self) -> TestServer {
-        let clock = TestClock::default();
+        let (clock, resource) = (self.clock, self.resource.identifier.clone());
         let keys = Keys::rotating(MemoryKeyStore::new(), KeySchedule::default(), &self.algorithms);
         let signer = JwtSigner::new(keys.expect("an algorithm")).expect("keys");
-        let builder = AuthorizationServer::builder(TestServer::ISSUER)
+        let builder = AuthorizationServer::builder(self.issuer)
             .clients(MemoryRegistry::new(self.clients.iter().map(|(client, _)| client.clone())))
             .store(MemoryStore::new())
             .scopes(self.scopes)
-            .resource(Resource::new(&self.resource))
+            .resource(self.resource)
             .authorization_endpoint("/authorize")
             .token_signer(signer)
             .access_tokens(self.format)
@@ -159,8 +176,7 @@ impl TestServerBuilder {
             (client.id().to_string(), KnownClient { secret, redirect_uri })
         };
         let clients: HashMap<_, _> = self.clients.into_iter().map(known).collect();
-        let (users, resource) = (self.users, self.resource);
-        TestServer { parts: Arc::new(Parts { server, clock, users, clients, resource }) }
+        TestServer { parts: Arc::new(Parts { server, clock, users: self.users, clients, resource }) }
     }
 }
 

@@ -80,11 +80,14 @@ struct KnownClient {
 }
 
 impl TestServer {
-    /// The issuer of every test server.
+    /// The issuer, unless the builder names another.
     pub const ISSUER: &'static str = "https://as.test";
 
     /// The resource that tokens are for, unless the builder names another.
     pub const RESOURCE: &'static str = "https://api.test";
+
+    /// The secret of each client that the builder makes and that has one.
+    pub const SECRET: &'static str = "b2YtZXZlcnktdGVzdC1jbGllbnQ";
 
     /// A server with the users `alice` and `bob`, the scopes `read` and `write`, the public client `app`, the
     /// confidential client `web` and the program `robot`.
@@ -113,10 +116,17 @@ impl TestServer {
         &self.parts.server
     }
 
-    /// The clock of the server and of [`guard`](Self::guard).
+    /// The clock of the server and of [`guard`](Self::guard). It starts on 15 January 2027, or
+    /// [now](TestServerBuilder::starts_now).
     #[must_use]
     pub fn clock(&self) -> &TestClock {
         &self.parts.clock
+    }
+
+    /// Its issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.server().rules().issuer
     }
 
     /// The resource that its tokens are for.

@@ -3,14 +3,19 @@
 use async_trait::async_trait;
 
 use super::TestServer;
+use crate::base::origin;
 use crate::http::Request;
 use crate::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
 
-/// Answers at the machine endpoints of [`TestServer::ISSUER`]. Every other host is unknown.
+/// Answers at the machine endpoints of [its issuer](TestServer::issuer). Every other host is unknown.
 #[async_trait]
 impl Outbound for TestServer {
     async fn send(&self, request: &OutboundRequest) -> Result<OutboundResponse, OutboundError> {
-        let place = request.url().strip_prefix(Self::ISSUER).ok_or(OutboundError::NameUnknown)?;
+        let host = origin::written(self.issuer());
+        if origin::written(request.url()) != host {
+            return Err(OutboundError::NameUnknown);
+        }
+        let place = &request.url()[host.len()..];
         let (path, query) = place.split_once('?').unwrap_or((place, ""));
         let Some(endpoint) = self.server().endpoint_at(path) else {
             return Ok(OutboundResponse::new(404, ""));

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use grantor::Resource;
 use grantor::adapter::axum::{Authorized, guard_routes};
-use grantor::resource::{Guard, Requirement};
+use grantor::outbound::Outbound;
+use grantor::resource::{Credentials, Discovery, Guard, Introspection, Requirement};
 use grantor::testing::{TestServer, Tokens, UserClaims};
 use serde_json::json;
 use tower::ServiceExt as _;
@@ -88,6 +90,60 @@ async fn it_is_an_issuer_for_a_guard_that_believes_its_keys() {
     let other = TestServer::builder().users(["alice"]).scopes(["read"]).signed();
     let other = other.confidential_client("web", "https://web.test/callback").build();
     assert_eq!(status(&by_keys, &other.token("alice", "web", "read").await, "read").await, 401);
+}
+
+/// As a program builds its guard, which knows nothing of tests.
+fn guard_of_a_program(audience: &str, issuer: &str, outbound: impl Outbound + 'static) -> Guard {
+    Guard::builder(audience).issuer(issuer, outbound).build().unwrap()
+}
+
+fn issuer(url: &str) -> TestServer {
+    let server = TestServer::builder().issuer(url).users(["alice"]).scopes(["read"]);
+    server.public_client("app", "https://app.test/callback").signed().starts_now().build()
+}
+
+#[tokio::test]
+async fn a_guard_with_the_clock_of_the_machine_takes_the_tokens_of_a_server_that_starts_now() {
+    let server = issuer(TestServer::ISSUER);
+    let guard = guard_of_a_program(server.resource(), server.issuer(), server.clone());
+    let first = server.token("alice", "app", "read").await;
+    assert_eq!(status(&guard, &first, "read").await, 200);
+    server.clock().advance(Duration::from_secs(3600));
+    let later = server.token("alice", "app", "read").await;
+    assert_eq!(status(&guard, &later, "read").await, 401, "the server's clock is set, the guard's is not");
+}
+
+#[tokio::test]
+async fn a_guard_that_trusts_one_issuer_refuses_the_tokens_of_another() {
+    for (a, b) in [("https://a.test", "https://b.test"), ("https://as.test/a", "https://as.test/b")] {
+        let (trusted, other) = (issuer(a), issuer(b));
+        assert_eq!((trusted.issuer(), other.issuer()), (a, b));
+        let guard = guard_of_a_program(trusted.resource(), a, trusted.clone());
+        let (good, bad) =
+            (trusted.token("alice", "app", "read").await, other.token("alice", "app", "read").await);
+        assert_eq!(status(&guard, &good, "read").await, 200, "{a}");
+        assert_eq!(status(&guard, &bad, "read").await, 401, "{b}");
+        // No server answers in the name of another.
+        let misled = guard_of_a_program(trusted.resource(), a, other.clone());
+        assert_eq!(status(&misled, &good, "read").await, 503, "{a}");
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_introspects_is_tested_without_a_socket() {
+    let resource = Resource::new(TestServer::RESOURCE).introspection_clients(["api"]);
+    let server = TestServer::builder().users(["alice"]).scopes(["read"]).resource(resource);
+    let server = server.public_client("app", "https://app.test/callback").program("api").build();
+    assert_eq!(server.resource(), TestServer::RESOURCE);
+    let discovery = Discovery::new(server.issuer(), server.clone());
+    let asks = Introspection::of(discovery, Credentials::secret("api", TestServer::SECRET));
+    let asks = asks.max_age(Duration::ZERO);
+    let guard = Guard::builder(server.resource()).verifier(asks).clock(server.clock().clone());
+    let guard = guard.build().unwrap();
+    let tokens = server.token("alice", "app", "read").await;
+    assert_eq!(status(&guard, &tokens, "read").await, 200);
+    server.revoke("app", tokens.access_token()).await;
+    assert_eq!(status(&guard, &tokens, "read").await, 401);
 }
 
 #[tokio::test]
