@@ -48,6 +48,7 @@ pub use tokens::Tokens;
 use crate::base::system::Clock as _;
 use crate::grant::Login;
 use crate::http::{Request, Response};
+use crate::openid::OPENID;
 use crate::resource::Guard;
 use crate::server::{AuthorizationServer, SignedIn};
 
@@ -181,7 +182,9 @@ impl TestServer {
         query.extend(resource.map(|resource| ("resource", resource)));
         let answer = self.approve(user, &encode(&query)).await;
         let code = parameter(&answer, "code");
-        let code = code.unwrap_or_else(|| panic!("{client} got no code: {}", told(&answer)));
+        let code = code.unwrap_or_else(|| {
+            panic!("{client} got no code: {}{}", told(&answer), self.remedy(&answer, scope))
+        });
         let form = [
             ("grant_type", "authorization_code"),
             ("code", &code),
@@ -254,8 +257,21 @@ impl TestServer {
 
     async fn tokens(&self, client: &str, form: &[(&str, &str)]) -> Tokens {
         let answer = self.server().token(&self.request_of(client, form)).await;
-        assert_eq!(answer.status, 200, "{client} got no token: {}", told(&answer));
+        let scope = form.iter().find(|(name, _)| *name == "scope").map_or("", |(_, scope)| *scope);
+        let remedy = self.remedy(&answer, scope);
+        assert_eq!(answer.status, 200, "{client} got no token: {}{remedy}", told(&answer));
         Tokens::of(&answer)
+    }
+
+    /// What to call on the builder if a scope was refused because the server does not know it.
+    fn remedy(&self, answer: &Response, scope: &str) -> String {
+        let known = &self.server().rules().scope;
+        let unknown = scope.split_ascii_whitespace().find(|token| !known.contains(token));
+        match unknown.filter(|_| told(answer).contains("invalid_scope")) {
+            Some(OPENID) => "; call `openid` on the builder, with the feature `openid`".to_owned(),
+            Some(unknown) => format!("; add {unknown:?} to the builder with `scopes`"),
+            None => String::new(),
+        }
     }
 
     fn client(&self, client: &str) -> &KnownClient {

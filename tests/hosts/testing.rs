@@ -170,7 +170,19 @@ async fn a_user_that_nobody_added_is_named() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "invalid_scope")]
-async fn what_the_server_refuses_is_told() {
+#[should_panic(expected = "; add \"admin\" to the builder with `scopes`")]
+async fn a_scope_that_the_server_does_not_know_comes_with_what_to_call() {
     TestServer::new().token("alice", "app", "admin").await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "; add \"admin\" to the builder with `scopes`")]
+async fn a_program_hears_it_too() {
+    TestServer::new().client_token("robot", "read admin").await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "call `openid` on the builder")]
+async fn the_scope_openid_without_openid_says_to_call_it() {
+    TestServer::new().token("alice", "app", "openid").await;
 }
