@@ -2,7 +2,8 @@
 //!
 //! Each tenant is a separate [`AuthorizationServer`] with its own issuer, keys, policy, clients and store, so
 //! nothing leaks from one to another: they share only what the host gives to both. Give each its own store,
-//! or its own namespace in a shared store. The manual's chapter `recipes` has the routes for axum.
+//! or its own [`space`](crate::store) of a shared store: in one store, a code or token of one tenant is valid
+//! at the other. The manual's chapter `recipes` has the routes for axum.
 //!
 //! ```
 //! use grantor::tenants::{Destination, TenantMap, Tenants as _};
@@ -36,7 +37,7 @@ use crate::audit::{Audit, Endpoint, Event, EventKind, StandardError};
 use crate::error::{Fault, Refusal};
 use crate::http::Response;
 use crate::server::AuthorizationServer;
-use crate::store::BackendError;
+use crate::store::{BackendError, StoreIdentity};
 
 /// The parts of a request's URL that distinguish issuers. The sender controls both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,10 @@ impl<'a> Destination<'a> {
 ///
 /// Both parts of the destination are untrusted. A wrong result answers for another issuer, with its keys and
 /// its users' grants.
+///
+/// A [`TenantMap`] refuses tenants that share a store. An implementation of your own has to take care itself
+/// that each server has its own store, or its own space: otherwise a code or token of one tenant is valid at
+/// another.
 #[async_trait]
 pub trait Tenants: Send + Sync {
     /// The server of this issuer; `None` is a 404. No deadline cuts it, because it may have to build the
@@ -152,7 +157,44 @@ impl<T: Tenants + ?Sized> Tenants for Arc<T> {
 /// Tenants can be added and removed while the program runs.
 pub struct TenantMap {
     by: By,
-    servers: RwLock<HashMap<Box<str>, AuthorizationServer>>,
+    entries: RwLock<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    servers: HashMap<Box<str>, Entry>,
+    /// The key of the tenant that uses each store.
+    stores: HashMap<StoreIdentity, Box<str>>,
+}
+
+struct Entry {
+    server: AuthorizationServer,
+    /// As the store said when the server was added.
+    store: Option<StoreIdentity>,
+}
+
+impl Entries {
+    fn insert(
+        &mut self,
+        key: Box<str>,
+        server: AuthorizationServer,
+    ) -> Result<Option<AuthorizationServer>, TenantError> {
+        let store = server.store_identity();
+        let other = store.as_ref().and_then(|store| self.stores.get(store)).filter(|other| **other != key);
+        if let Some(other) = other.and_then(|other| self.servers.get(other)) {
+            return Err(TenantError::StoreShared(Arc::clone(&other.server.rules().issuer)));
+        }
+        let replaced = self.remove(&key);
+        self.stores.extend(store.clone().map(|store| (store, key.clone())));
+        self.servers.insert(key, Entry { server, store });
+        Ok(replaced)
+    }
+
+    fn remove(&mut self, key: &str) -> Option<AuthorizationServer> {
+        let Entry { server, store } = self.servers.remove(key)?;
+        store.map(|store| self.stores.remove(&store));
+        Some(server)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,37 +207,36 @@ impl TenantMap {
     /// Issuers such as `https://acme.example`, without a path.
     #[must_use]
     pub fn by_host() -> Self {
-        Self { by: By::Host, servers: RwLock::default() }
+        Self { by: By::Host, entries: RwLock::default() }
     }
 
     /// Issuers such as `https://as.example/acme`, with a path of one segment. The host is ignored.
     #[must_use]
     pub fn by_path() -> Self {
-        Self { by: By::Path, servers: RwLock::default() }
+        Self { by: By::Path, entries: RwLock::default() }
     }
 
     /// Adds a tenant, or replaces and returns the one with the same key. Requests in progress continue with
     /// the old one.
     ///
     /// # Errors
-    /// The issuer does not have the form that this map uses.
+    /// The issuer does not have the form that this map uses, or another tenant has the same store, as
+    /// [`TokenStore::identity`](crate::TokenStore::identity) says. A store that does not say is not compared.
     pub fn insert(&self, server: AuthorizationServer) -> Result<Option<AuthorizationServer>, TenantError> {
-        let key = self.key_of(&server.rules().issuer).ok_or(TenantError)?;
-        let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(servers.insert(key, server))
+        let key = self.key_of(&server.rules().issuer).ok_or(TenantError::Issuer)?;
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(key, server)
     }
 
     /// Removes a tenant by its issuer. Its grants stay in its store.
     pub fn remove(&self, issuer: &str) -> Option<AuthorizationServer> {
         let key = self.key_of(issuer)?;
-        let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
-        servers.remove(&key)
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&key)
     }
 
     /// The number of tenants.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.servers.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).servers.len()
     }
 
     /// Whether there is none.
@@ -209,8 +250,8 @@ impl TenantMap {
             By::Host => host(to.authority),
             By::Path => Cow::Borrowed(to.first_segment()),
         };
-        let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
-        servers.get(&*key).cloned()
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.servers.get(&*key).map(|entry| entry.server.clone())
     }
 
     fn key_of(&self, issuer: &str) -> Option<Box<str>> {
@@ -250,8 +291,19 @@ impl fmt::Debug for TenantMap {
     }
 }
 
-/// The issuer does not have the form that this map uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a tenant by host needs an issuer without a path; a tenant by path, an issuer with one path segment")]
+/// Why a [`TenantMap`] does not take a tenant, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub struct TenantError;
+pub enum TenantError {
+    /// The issuer does not have the form that this map uses.
+    #[error(
+        "a tenant by host needs an issuer without a path; a tenant by path, an issuer with one path segment"
+    )]
+    Issuer,
+    /// The tenant with this issuer has the same store.
+    #[error(
+        "its store is that of {0}, so codes and tokens of one would be valid at the other: give each its own, with \
+         `store.space(name)` in one database"
+    )]
+    StoreShared(Arc<str>),
+}

@@ -91,7 +91,7 @@ use crate::openid::ClaimsSource;
 use crate::registration::Registration;
 use crate::resource::Guard;
 use crate::signing::{AccessTokenClaims, TokenSigner};
-use crate::store::TokenStore;
+use crate::store::{StoreIdentity, TokenStore};
 use crate::trust::Dpop;
 use logout::SessionChannels;
 use mutual_tls::MutualTls;
@@ -172,6 +172,11 @@ impl AuthorizationServer {
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.inner.rules
+    }
+
+    /// Which grants its store has, if the store says.
+    pub(crate) fn store_identity(&self) -> Option<StoreIdentity> {
+        self.inner.store.identity()
     }
 
     /// Where its endpoints are, relative to the issuer.

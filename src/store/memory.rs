@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{BackendError, TokenStore, Tombstone, UserCodeDigest, Write};
-use super::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey};
+use super::{CommitError, Committed, Filter, Listing, Page, Record, ReplayGuard, ReplayKey, StoreIdentity};
 use crate::base::secret::Fingerprint;
 use crate::grant::{GrantId, SessionId};
 
@@ -33,6 +33,7 @@ pub struct MemoryStore {
     limit: usize,
     /// The shard where the next purge continues.
     next_purge: AtomicUsize,
+    identity: StoreIdentity,
 }
 
 /// What is kept beside the grants.
@@ -134,6 +135,7 @@ impl MemoryStore {
             beside: OnceLock::new(),
             limit: limit.div_ceil(shards).max(1),
             next_purge: AtomicUsize::new(0),
+            identity: StoreIdentity::unique(),
         }
     }
 
@@ -385,6 +387,10 @@ impl TokenStore for MemoryStore {
 
     fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
         Some(self.find(id))
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.identity.clone())
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod committed;
 pub mod contract;
+mod identity;
 mod listing;
 mod memory;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -29,6 +30,7 @@ use chrono::{DateTime, Utc};
 pub use self::redis::{RedisOpenError, RedisOptions, RedisStore};
 pub use committed::Committed;
 pub(crate) use committed::WriteName;
+pub use identity::StoreIdentity;
 pub use listing::{Damaged, Filter, Listing, Page};
 pub use memory::MemoryStore;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -117,6 +119,17 @@ pub trait TokenStore: Send + Sync {
     /// makes the caller use `load`.
     fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
         let _ = id;
+        None
+    }
+
+    /// Which grants this store reads and writes, so that two tenants cannot share them by mistake
+    /// ([`TenantMap::insert`](crate::tenants::TenantMap::insert)); a wrapper asks the store inside. It is
+    /// read once for each server, not for requests.
+    ///
+    /// With `None`, the default, or with different identities for the same grants, nothing notices tenants
+    /// that share a store: a code or token of one is then valid at the other. With one identity for different
+    /// grants, a tenant is refused that is in order.
+    fn identity(&self) -> Option<StoreIdentity> {
         None
     }
 }
@@ -335,6 +348,10 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
 
     fn try_load(&self, id: GrantId) -> Option<Option<Record>> {
         (**self).try_load(id)
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        (**self).identity()
     }
 }
 

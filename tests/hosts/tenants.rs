@@ -8,18 +8,23 @@ use axum::body::Body;
 use axum::http::{Request as HttpRequest, StatusCode};
 use axum::routing::get;
 use grantor::adapter::axum::{Tenant, tenant_router};
-use grantor::tenants::{Destination, TenantMap, Tenants};
+use grantor::tenants::{Destination, TenantError, TenantMap, Tenants};
 use grantor::{
-    Audit, AuthorizationServer, BackendError, EventKind, MemoryRegistry, MemoryStore, Reason, async_trait,
+    Audit, AuthorizationServer, BackendError, EventKind, MemoryRegistry, MemoryStore, Reason, TokenStore,
+    async_trait,
 };
 use tower::ServiceExt as _;
 
 use crate::support::Log;
 
 fn tenant(name: &str) -> AuthorizationServer {
+    tenant_on(name, MemoryStore::small())
+}
+
+fn tenant_on(name: &str, store: impl TokenStore + 'static) -> AuthorizationServer {
     AuthorizationServer::builder(format!("https://as.example/{name}"))
         .clients(MemoryRegistry::default())
-        .store(MemoryStore::small())
+        .store(store)
         .authorization_endpoint("/authorize")
         .build()
         .unwrap()
@@ -71,6 +76,26 @@ async fn tenants_are_found_by_path_or_by_host() {
     }
     assert!(by_path.insert(acme).is_err());
     assert!(by_host.insert(tenant("acme")).is_err());
+}
+
+#[test]
+fn two_tenants_with_one_store_are_refused_and_the_error_names_the_space() {
+    let (tenants, store) = (TenantMap::by_path(), Arc::new(MemoryStore::small()));
+    tenants.insert(tenant_on("acme", store.clone())).unwrap();
+    let error = tenants.insert(tenant_on("globex", store.clone())).unwrap_err();
+    assert_eq!(error, TenantError::StoreShared("https://as.example/acme".into()));
+    assert!(error.to_string().contains("`store.space(name)`"), "{error}");
+    assert_eq!(tenants.len(), 1);
+    // A tenant is replaced by another server of itself, on the same store or on a new one.
+    assert!(tenants.insert(tenant_on("acme", store.clone())).unwrap().is_some());
+    tenants.insert(tenant_on("globex", MemoryStore::small())).unwrap();
+    tenants.insert(tenant_on("globex", store.clone())).unwrap_err();
+    assert_eq!(tenants.len(), 2, "the refused server replaces nothing");
+    tenants.insert(tenant("acme")).unwrap();
+    tenants.insert(tenant_on("globex", store.clone())).unwrap();
+    // The store of a tenant that was removed is free.
+    tenants.remove("https://as.example/globex").unwrap();
+    tenants.insert(tenant_on("initech", store)).unwrap();
 }
 
 #[tokio::test]

@@ -86,6 +86,19 @@ where
     assert!(TokenStore::load(&here, grant(1).id()).await.unwrap().is_some());
 }
 
+/// `again` is another handle of the database of `store`, opened on its own.
+pub fn identities_are_those_of_database_and_space<E>(store: &SqlStore<E>, again: &SqlStore<E>)
+where
+    SqlStore<E>: TokenStore,
+{
+    assert!(store.identity().is_some());
+    assert_eq!(store.identity(), again.identity());
+    assert_eq!(store.space("a").identity(), again.space("a").identity());
+    assert_eq!(store.space("a").identity(), store.space("b").space("a").clone().identity());
+    assert_ne!(store.identity(), store.space("a").identity());
+    assert_ne!(store.space("b").identity(), store.space("a").identity());
+}
+
 /// For a store with one connection, which the next call needs.
 pub async fn a_dropped_future_leaves_nothing_behind<E: Send + Sync + 'static>(store: SqlStore<E>)
 where

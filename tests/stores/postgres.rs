@@ -119,6 +119,19 @@ async fn spaces_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
+async fn tables_are_the_same_through_each_connection_to_their_schema() {
+    let url = server().database();
+    let store = connect(&url).await;
+    behaviour::identities_are_those_of_database_and_space(&store, &connect(&url).await);
+    assert_ne!(store.identity(), connect(&server().database()).await.identity());
+    // The tables of `store`, seen by another search path; then tables of their own.
+    server().sql_in(url.rsplit('/').next().unwrap(), "CREATE SCHEMA own");
+    let apart = |path: &str| format!("{url}?options[search_path]={path}");
+    assert_eq!(store.identity(), connect(&apart("own,public")).await.identity());
+    assert_ne!(store.identity(), connect(&apart("own")).await.identity());
+}
+
+#[tokio::test]
 async fn tables_of_the_first_version_get_the_column_of_sessions() {
     let url = server().database();
     let database = url.rsplit('/').next().unwrap();

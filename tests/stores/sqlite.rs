@@ -194,6 +194,16 @@ async fn spaces_know_nothing_of_each_other() {
     behaviour::spaces_know_nothing_of_each_other(store).await;
 }
 
+#[tokio::test]
+async fn a_file_is_the_same_under_each_of_its_names() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("below")).unwrap();
+    let open = async |name: &str| SqliteStore::open(&folder.file(name)).await.unwrap();
+    let store = open("grants.db").await;
+    behaviour::identities_are_those_of_database_and_space(&store, &open("below/../grants.db").await);
+    assert_ne!(store.identity(), open("other.db").await.identity());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_future_gives_its_connection_back() {
     let folder = Folder::new();

@@ -81,6 +81,7 @@ impl PostgresStore {
 pub struct PostgresEngine {
     connections: Arc<Connections>,
     inserts: Arc<Inserts>,
+    place: Option<Box<[Box<str>]>>,
 }
 
 #[async_trait]
@@ -117,6 +118,10 @@ impl Engine for PostgresEngine {
         Ok(self.connections.write(Kind::Count, statement, arguments).await?.changed)
     }
 
+    fn place(&self) -> Option<&[Box<str>]> {
+        self.place.as_deref()
+    }
+
     /// Uses a single statement, so all grants have the same outcome.
     async fn end_all(&self, rows: &[Ending<'_>]) -> Vec<Result<(), CommitError>> {
         let outcome = self.end_together(rows).await;
@@ -147,9 +152,9 @@ fn endings(rows: &[Ending<'_>]) -> Result<PgArguments, BoxDynError> {
 }
 
 impl PostgresEngine {
-    fn over(connections: Connections) -> Self {
+    fn over(connections: Connections, place: Option<Box<[Box<str>]>>) -> Self {
         let connections = Arc::new(connections);
-        Self { inserts: Inserts::over(Arc::clone(&connections)), connections }
+        Self { inserts: Inserts::over(Arc::clone(&connections)), connections, place }
     }
 
     async fn end_together(&self, rows: &[Ending<'_>]) -> Result<(), BackendError> {

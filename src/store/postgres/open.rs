@@ -95,7 +95,7 @@ impl PostgresOptions {
         // The first connection is made without the pool, which would keep trying if no server listens.
         let migration = self.for_migration(&options);
         let first = tokio::time::timeout(STARTING, prepare(&place, &migration, self.migrates)).await;
-        let found = match first {
+        let (found, schema) = match first {
             Ok(answer) => answer?,
             Err(error) => return Err(OpenError::Unreachable { place, source: error.into() }),
         };
@@ -108,6 +108,7 @@ impl PostgresOptions {
         if found < VERSION {
             return Err(OpenError::Incomplete { place, found, known: VERSION });
         }
+        let names = schema.map(|schema| names(&options, schema));
         let pool = PgPoolOptions::new()
             .max_connections(self.connections)
             .acquire_timeout(self.acquire_timeout)
@@ -126,7 +127,7 @@ impl PostgresOptions {
             format!("BEGIN; SET LOCAL statement_timeout = {timeout}").into()
         });
         let connections = Connections { pool, timeout: self.statement_timeout + GRACE, begin };
-        Ok(PostgresStore::new(PostgresEngine::over(connections)))
+        Ok(PostgresStore::new(PostgresEngine::over(connections, names)))
     }
 
     fn connect_options(&self) -> Result<PgConnectOptions, OpenError> {
@@ -223,13 +224,30 @@ fn has_known_parameters(url: &str) -> bool {
 
 /// The address for error messages, without the password.
 fn place(options: &PgConnectOptions) -> String {
-    let host =
-        options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
-    let database = options.get_database().unwrap_or(options.get_username());
+    let (host, database) = host_and_database(options);
     format!("{database} on {host}:{}", options.get_port())
 }
 
-async fn prepare(place: &str, options: &PgConnectOptions, migrates: bool) -> Result<i64, OpenError> {
+/// What tells the tables from those of any other database: two addresses of one server count as two.
+fn names(options: &PgConnectOptions, schema: String) -> Box<[Box<str>]> {
+    let (host, database) = host_and_database(options);
+    ["postgres".to_owned(), host, options.get_port().to_string(), database.to_owned(), schema]
+        .map(Into::into)
+        .into()
+}
+
+fn host_and_database(options: &PgConnectOptions) -> (String, &str) {
+    let host =
+        options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
+    (host, options.get_database().unwrap_or(options.get_username()))
+}
+
+/// Returns the version of the tables that it found, and their schema if the database can tell.
+async fn prepare(
+    place: &str,
+    options: &PgConnectOptions,
+    migrates: bool,
+) -> Result<(i64, Option<String>), OpenError> {
     let connecting = tokio::time::timeout(CONNECTING, options.connect()).await;
     let connected = connecting.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
     let mut connection = connected.map_err(|error| open_error(place, error))?;
@@ -242,8 +260,9 @@ async fn prepare(place: &str, options: &PgConnectOptions, migrates: bool) -> Res
         true => schema::migrate(&mut connection).await,
         false => schema::version(&mut connection).await,
     };
+    let schema = schema::name(&mut connection).await;
     let _ = connection.close().await;
-    found.map_err(|error| open_error(place, error))
+    found.map(|found| (found, schema)).map_err(|error| open_error(place, error))
 }
 
 /// Before version 10 there was a third number.

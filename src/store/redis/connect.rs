@@ -1,5 +1,6 @@
 //! Connects a [`RedisStore`] by its options, and checks the server.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -92,7 +93,8 @@ impl RedisOptions {
         let is_single = matches!(target, Target::Single(_));
         let reads = Link::new(target, node, limit);
         let (wait, patience, turn) = (self.wait, limit * 2, AtomicUsize::new(0));
-        let server = Arc::new(Server { is_single, reads, writes, wait, patience, turn });
+        let place = place(nodes);
+        let server = Arc::new(Server { is_single, reads, writes, wait, patience, turn, place });
         let names = Names::new(&self.prefix);
         setup::check_format(&server, &names).await?;
         Ok(RedisStore { server, names })
@@ -119,6 +121,13 @@ fn cluster_nodes(url: &str) -> Option<Vec<String>> {
     };
     let nodes = nodes.split(',').filter(|node| !node.is_empty());
     Some(nodes.map(|node| format!("{scheme}://{user}{node}")).collect())
+}
+
+/// The addresses and the database, in an order that does not depend on the URL.
+fn place(nodes: &[ConnectionInfo]) -> Box<[Box<str>]> {
+    let name = |node: &ConnectionInfo| format!("{}/{}", node.addr(), node.redis_settings().db());
+    let names: BTreeSet<String> = nodes.iter().map(name).collect();
+    names.into_iter().map(Into::into).collect()
 }
 
 fn no_node() -> RedisOpenError {

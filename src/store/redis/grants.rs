@@ -1,5 +1,7 @@
 //! [`TokenStore`] on Redis.
 
+use std::iter;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
@@ -13,9 +15,9 @@ use super::{LONGEST_PAGE, RedisStore, names, time_to_live};
 use crate::client::ClientId;
 use crate::grant::{GrantId, SessionId, Subject};
 use crate::store::{
-    BackendError, CommitError, Committed, Damaged, Filter, Listing, Page, Record, TokenStore,
+    BackendError, CommitError, Committed, Damaged, Filter, Listing, Page, Record, StoreIdentity,
 };
-use crate::store::{Tombstone, UserCodeDigest, Write};
+use crate::store::{TokenStore, Tombstone, UserCodeDigest, Write};
 
 /// How many slices of an index are searched for one page; after that, the caller has to continue.
 const SLICES: usize = 8;
@@ -124,6 +126,11 @@ impl TokenStore for RedisStore {
             }
         }
         Ok(gone as u64)
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        let place = self.server.place.iter().map(|name| &**name);
+        Some(StoreIdentity::named(iter::once("redis").chain(place).chain([self.names.stem()])))
     }
 }
 

@@ -28,6 +28,11 @@ impl Names {
         Self { prefix: Arc::clone(&self.prefix), stem: format!("{}:{}:", self.prefix, escaped(space)).into() }
     }
 
+    /// The beginning of all keys.
+    pub(super) fn stem(&self) -> &str {
+        &self.stem
+    }
+
     /// The key of the format version of all records under the prefix.
     pub(super) fn format(&self) -> String {
         format!("{}:format", self.prefix)

@@ -30,6 +30,8 @@ pub(super) struct Server {
     /// How long a call is retried.
     pub(super) patience: Duration,
     pub(super) turn: AtomicUsize,
+    /// Which server and database, or which nodes of a cluster: two addresses of one server count as two.
+    pub(super) place: Box<[Box<str>]>,
 }
 
 /// The effect of a second attempt.

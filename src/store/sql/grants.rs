@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::super::{BackendError, CommitError, Committed, Damaged, Filter, Listing, Page, Record};
-use super::super::{TokenStore, Tombstone, UserCodeDigest, Write};
+use super::super::{StoreIdentity, TokenStore, Tombstone, UserCodeDigest, Write};
 use super::batch::ending_error;
 use super::{Columns, Engine, Lane, SqlStore, Value};
 use crate::client::ClientId;
@@ -148,6 +148,11 @@ impl<E: Engine> TokenStore for SqlStore<E> {
             }
         }
         Ok(gone)
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        let place = self.engine.place()?.iter().cloned();
+        Some(StoreIdentity::named(place.chain([Box::from(&*self.space)])))
     }
 }
 

@@ -65,6 +65,10 @@ pub trait Engine: Send + Sync + 'static {
         values: &[Value<'_>],
     ) -> Result<u64, CommitError>;
 
+    /// The names of the database in a [`StoreIdentity`](super::StoreIdentity), the space excepted; `None` if
+    /// the database does not say.
+    fn place(&self) -> Option<&[Box<str>]>;
+
     /// Ends several grants without a condition. Returns the outcome of each, in order.
     async fn end_all(&self, rows: &[Ending<'_>]) -> Vec<Result<(), CommitError>>;
 }

@@ -77,6 +77,7 @@ impl SqliteStore {
 pub struct SqliteEngine {
     writer: Writer,
     readers: SqlitePool,
+    place: [Box<str>; 2],
 }
 
 /// How many grants are ended in one batch, so that requests and other revocations get their turn in between.
@@ -108,6 +109,10 @@ impl Engine for SqliteEngine {
         values: &[Value<'_>],
     ) -> Result<u64, CommitError> {
         self.writer.write(lane, Change::new(statement, values)).await
+    }
+
+    fn place(&self) -> Option<&[Box<str>]> {
+        Some(&self.place)
     }
 
     async fn end_all(&self, rows: &[Ending<'_>]) -> Vec<Result<(), CommitError>> {

@@ -120,12 +120,15 @@ impl SqliteOptions {
         if now < known {
             return Err(OpenError::Outdated { place, found, known });
         }
+        // The file exists now. By its real path, it is one file under all its names.
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let names = ["sqlite".into(), real.to_string_lossy().into()];
         let settings = Settings { path, wait: self.busy_timeout, most_waiting: self.most_waiting };
         let failed = |source| OpenError::Failed { place, source };
         let writer = started(settings).await.map_err(|error| failed(error.into()))?;
         // Closed only now, because the log exists as long as any connection is open.
         let _ = first.close().await;
-        Ok(SqliteStore::new(SqliteEngine { writer, readers }))
+        Ok(SqliteStore::new(SqliteEngine { writer, readers, place: names }))
     }
 }
 

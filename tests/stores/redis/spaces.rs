@@ -47,6 +47,22 @@ async fn nothing_of_one_space_exists_in_another() {
 }
 
 #[tokio::test]
+async fn a_store_is_the_same_by_server_database_prefix_and_space() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let again = RedisStore::connect(&server.url()).await.unwrap();
+    assert!(store.identity().is_some());
+    assert_eq!(store.identity(), again.identity());
+    assert_eq!(store.space("a").identity(), again.space("a").identity());
+    assert_ne!(store.space("a").identity(), store.space("b").identity());
+    let in_database = RedisStore::connect(&format!("{}/1", server.url())).await.unwrap();
+    let with_prefix = RedisStore::options().prefix("other").connect(&server.url()).await.unwrap();
+    for other in [store.space("a"), in_database, with_prefix] {
+        assert_ne!(store.identity(), other.identity(), "{other:?}");
+    }
+}
+
+#[tokio::test]
 async fn ft_07_what_cannot_be_read_stops_nothing() {
     let server = RedisServer::start();
     for head in ["0 1800000000000 \n", ""] {
