@@ -31,7 +31,10 @@ pub enum ClientError {
     #[error(transparent)]
     Logout(LogoutUriError),
     /// Codes and implicit tokens need a redirect URI.
-    #[error("redirect_uris is empty, but a grant type needs one")]
+    #[error(
+        "redirect_uris is empty, but a grant type needs one: authorization_code is the default; a client that \
+         only introspects has none of them (`.grant_types([])`)"
+    )]
     RedirectUriMissing,
     /// RFC 7591 section 2.1.
     #[error("response_types has {:?}, but grant_types lacks a grant type that it needs", .0.as_str())]

@@ -365,10 +365,13 @@ impl<'a> Gate<'a> {
     }
 
     /// The scope of a request that names none. Only a request that names `openid` is one of OpenID Connect
-    /// (OpenID Connect Core section 3.1.2.1), and offline access has to be requested (section 11).
+    /// (OpenID Connect Core section 3.1.2.1), and offline access has to be requested (section 11). Nothing is a
+    /// scope only of a client that may have none, and of a server that knows none: if the registered scopes of
+    /// the client are all unknown here, a user would approve nothing.
     fn default_scope(&self, ceiling: &Scope, resources: &ResourceIndicators) -> Result<Scope, Reason> {
         let scope = ceiling.filtered(|token| !is_of_login(token));
-        let is_lost = scope.is_empty() && !ceiling.is_empty();
+        let registered = self.client.scope().unwrap_or(&self.rules.scope);
+        let is_lost = scope.is_empty() && !registered.is_empty();
         match is_lost && !any_audience(resources, |one| self.needs_no_scope(one, &self.asked.details)) {
             true => Err(Reason::ScopeMissing),
             false => Ok(scope),

@@ -37,6 +37,19 @@ async fn a_request_that_names_no_scope_is_none_of_openid_connect() {
 }
 
 #[tokio::test]
+async fn a_client_none_of_whose_scopes_is_known_gets_no_empty_grant() {
+    let of = |id: &str, scope: &str| client(id, json!({ "scope": scope }));
+    let provider = Provider::with(vec![of("lost", "nosuch"), of("none", "")], |builder| builder);
+    let fixture = &provider.fixture;
+    let answer = provider.ask("lost", "", &[], fixture.alice()).await;
+    assert_eq!(answer.location_parameter("error").as_deref(), Some("invalid_scope"));
+    assert_eq!(fixture.log.last_reason(), Some(Reason::ScopeMissing));
+    // A client that registered no scope at all gets what it may have: a token without scopes.
+    let answer = provider.ask("none", "", &[], fixture.alice()).await;
+    assert!(answer.location_parameter("code").is_some());
+}
+
+#[tokio::test]
 async fn d_14_acr_values_are_a_wish_with_openid_and_a_condition_without() {
     let provider = Provider::new();
     let wish = [("acr_values", "1 2")];
