@@ -27,6 +27,12 @@ pub(crate) fn in_the_file(error: &ConfigError) -> String {
         }
         ConfigError::IssuerQuery => "issuer: it must not have a query or a fragment",
         ConfigError::IssuerPath => "issuer: no segment of its path may begin with a colon or an asterisk",
+        ConfigError::IssuerDotSegment => {
+            "issuer: no segment of its path may be . or .. (also as %2e), because clients remove them"
+        }
+        ConfigError::IssuerEmptySegment => {
+            "issuer: no segment of its path may be empty: leave out the second of two slashes"
+        }
         ConfigError::KeysRetireBeforeIdTokens => {
             "keys.retire must be at least openid.id_token_lifetime, or id_tokens outlive their key"
         }

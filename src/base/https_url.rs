@@ -25,6 +25,8 @@ pub(crate) enum HttpsUrlError {
     Query,
     /// A router would read a segment of the path as a pattern.
     Path,
+    /// Clients would remove a segment of the path before they send it.
+    DotSegment,
 }
 
 impl<'a> HttpsUrl<'a> {
@@ -48,7 +50,7 @@ impl<'a> HttpsUrl<'a> {
     }
 
     /// Reads the URL of an issuer (RFC 8414 section 2) or a resource (RFC 9728 section 1.2): its port exists,
-    /// it has no query, and a router reads its path as it is.
+    /// it has no query, and clients and routers read its path as it is.
     pub(crate) fn parse_identifier(text: &'a str, loopback: bool) -> Result<Self, HttpsUrlError> {
         let url = Self::parse(text, loopback)?;
         if !url.has_port_that_exists {
@@ -57,11 +59,20 @@ impl<'a> HttpsUrl<'a> {
         if url.has_query {
             return Err(HttpsUrlError::Query);
         }
+        if url.path.split('/').any(is_dots) {
+            return Err(HttpsUrlError::DotSegment);
+        }
         match url.path.split('/').any(|segment| segment.starts_with([':', '*'])) {
             true => Err(HttpsUrlError::Path),
             false => Ok(url),
         }
     }
+}
+
+/// A segment that other parsers remove: `.` or `..`, in any encoding (RFC 3986 section 6.2.2.3).
+pub(crate) fn is_dots(segment: &str) -> bool {
+    let plain = segment.replace("%2e", ".").replace("%2E", ".");
+    plain == "." || plain == ".."
 }
 
 #[cfg(test)]
@@ -75,6 +86,7 @@ mod tests {
             ("https://as.example/", "https://as.example", "/"),
             ("https://as.example:8443/a/b", "https://as.example:8443", "/a/b"),
             ("http://[::1]:9400/a", "http://[::1]:9400", "/a"),
+            ("https://as.example/.a/b../...", "https://as.example", "/.a/b../..."),
         ] {
             let expected = HttpsUrl { origin, path, has_query: false, has_port_that_exists: true };
             assert_eq!(HttpsUrl::parse_identifier(text, true), Ok(expected), "{text}");
@@ -96,6 +108,10 @@ mod tests {
             ("https://as.example#x", E::Query),
             ("https://as.example/:id", E::Path),
             ("https://as.example/a/*b", E::Path),
+            ("https://as.example/a/../b", E::DotSegment),
+            ("https://as.example/.", E::DotSegment),
+            ("https://as.example/a/%2e%2E/b", E::DotSegment),
+            ("https://as.example/.%2e", E::DotSegment),
         ] {
             assert_eq!(HttpsUrl::parse_identifier(text, true), Err(why), "{text}");
         }

@@ -46,7 +46,7 @@ pub(crate) use distinguished_name::Attribute;
 pub(crate) use distinguished_name::DistinguishedName;
 pub use fresh_secrets::FreshSecrets;
 pub use handle::{GrantId, Handle, InvalidGrantId, Kind, Prefixes};
-pub(crate) use https_url::{HttpsUrl, HttpsUrlError};
+pub(crate) use https_url::{HttpsUrl, HttpsUrlError, is_dots};
 pub use replay_key::ReplayKey;
 pub use resources::{MAX_RESOURCES, ResourceId, ResourceIndicators};
 pub use response_algorithm::ResponseAlgorithm;

@@ -3,6 +3,7 @@
 use fluent_uri::Uri;
 
 use super::ClientId;
+use crate::base::is_dots;
 use crate::error::Reason;
 use crate::outbound::address::Host;
 
@@ -44,12 +45,6 @@ impl<'a> DocumentUrl<'a> {
         let plain = has_port && path.len() > 1 && !path.split('/').any(is_dots) && !uri.has_fragment();
         (plain && Host::parse(authority.host()).is_some()).then_some(Self { host })
     }
-}
-
-/// A segment that other parsers remove: `.` or `..`, in any encoding.
-fn is_dots(segment: &str) -> bool {
-    let plain = segment.replace("%2e", ".").replace("%2E", ".");
-    plain == "." || plain == ".."
 }
 
 #[cfg(test)]

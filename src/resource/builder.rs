@@ -275,6 +275,7 @@ fn mistake_in_resource(error: HttpsUrlError) -> GuardError {
         HttpsUrlError::NotHttps => GuardError::ResourceNotHttps,
         HttpsUrlError::Query => GuardError::ResourceQuery,
         HttpsUrlError::Path => GuardError::ResourcePath,
+        HttpsUrlError::DotSegment => GuardError::ResourceDotSegment,
     }
 }
 
@@ -303,13 +304,18 @@ pub enum GuardError {
     /// A router would read a segment of the path as a pattern.
     #[error("no segment of the resource's path may begin with a colon or an asterisk")]
     ResourcePath,
+    /// RFC 3986 section 6.2.2.3: clients would name another resource, or look for its metadata elsewhere.
+    #[error("no segment of the resource's path may be . or .. (also as %2e), because clients remove them")]
+    ResourceDotSegment,
     /// No token would ever pass.
     #[error(
         "the local server {0:?} issues no tokens for this resource: name it on the server, with resource or audience"
     )]
     ResourceUnknown(String),
     /// RFC 8414 section 2.
-    #[error("the authorization server {0:?} must be an https URL without a query or a fragment")]
+    #[error(
+        "the authorization server {0:?} must be an https URL without a query, a fragment or dot segments"
+    )]
     AuthorizationServer(String),
     /// RFC 6749 section 3.3.
     #[error("{0:?} is not one scope")]

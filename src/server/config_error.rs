@@ -22,6 +22,12 @@ pub enum ConfigError {
     /// A router would read a segment of the path as a pattern.
     #[error("no segment of the issuer's path may begin with a colon or an asterisk")]
     IssuerPath,
+    /// RFC 3986 section 6.2.2.3: clients would send their requests to another path.
+    #[error("no segment of the issuer's path may be . or .. (also as %2e), because clients remove them")]
+    IssuerDotSegment,
+    /// RFC 3986 section 4.2: a path that begins with two slashes leads to another host.
+    #[error("no segment of the issuer's path may be empty: leave out the second of two slashes")]
+    IssuerEmptySegment,
     /// RFC 6749 section 3.3.
     #[error(
         "each scope must be one token of the characters that RFC 6749 section 3.3 allows, without a space"
@@ -42,7 +48,7 @@ pub enum ConfigError {
     #[error("the authorization details type {0:?} is not registered: call authorization_details_type")]
     DetailType(String),
     /// RFC 6749 sections 3.1 and 3.2.
-    #[error("the endpoint path {0:?} must begin with a slash and have no query or fragment")]
+    #[error("the endpoint path {0:?} must begin with a slash and have no query, fragment or dot segments")]
     EndpointPath(String),
     /// The issuer's path would be in the URL twice.
     #[error(
@@ -159,7 +165,7 @@ pub enum ConfigError {
     #[error("the profile forbids redirect URIs on localhost: call registration without localhost_any_port")]
     ProfileLocalhost,
     /// RFC 8705 section 5.
-    #[error("mtls_endpoint_aliases must be an https URL without a query or a fragment")]
+    #[error("mtls_endpoint_aliases must be an https URL without a query, a fragment or dot segments")]
     MtlsAliases,
     /// Registration over HTTP without a registrar.
     #[error("dynamic client registration needs a registrar: call registrar, or backend")]

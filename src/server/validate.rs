@@ -12,15 +12,20 @@ use crate::issuance::{DetailTypes, KnownResource, Policy, Resource};
 use crate::openid::OpenIdRules;
 use crate::registration::Registration;
 
-/// The path of an issuer that RFC 8414 section 2 allows, without a trailing slash.
+/// The path of an issuer that RFC 8414 section 2 allows, without a trailing slash. No other segment is empty:
+/// a path that begins with two slashes would lead a browser to another host, and many proxies merge them.
 pub(super) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
     let url = HttpsUrl::parse_identifier(issuer, loopback).map_err(|error| match error {
         HttpsUrlError::NotAUrl => ConfigError::IssuerNotAUrl,
         HttpsUrlError::NotHttps => ConfigError::IssuerNotHttps,
         HttpsUrlError::Query => ConfigError::IssuerQuery,
         HttpsUrlError::Path => ConfigError::IssuerPath,
+        HttpsUrlError::DotSegment => ConfigError::IssuerDotSegment,
     })?;
-    Ok(url.path.trim_end_matches('/').to_owned())
+    match url.path.contains("//") {
+        true => Err(ConfigError::IssuerEmptySegment),
+        false => Ok(url.path.trim_end_matches('/').to_owned()),
+    }
 }
 
 /// Single-use credentials need a replay guard, and a required key must be provable.

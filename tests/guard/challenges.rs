@@ -311,6 +311,7 @@ fn a_guard_reports_every_mistake_at_once() {
         ("https://api.example?x=1", GuardError::ResourceQuery),
         ("https://api.example#x", GuardError::ResourceQuery),
         ("https://api.example/:id", GuardError::ResourcePath),
+        ("https://api.example/a/%2E./b", GuardError::ResourceDotSegment),
     ] {
         assert!(Guard::builder(bad).build().unwrap_err().all().contains(&error), "{bad}");
     }

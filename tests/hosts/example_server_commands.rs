@@ -120,6 +120,8 @@ fn check_names_the_keys_of_the_file() {
             "",
             "issuer: it is not an absolute URL with a host and without",
         ),
+        ("issuer = \"http://127.0.0.1:9400/a/../b\"", "", "issuer: no segment of its path may be . or .."),
+        ("issuer = \"http://127.0.0.1:9400//x\"", "", "issuer: no segment of its path may be empty"),
     ] {
         let config = Config::listening("127.0.0.1:9400", head, tail);
         let (code, _, err) = run(&["check", path(&config)]);

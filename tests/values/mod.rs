@@ -1,5 +1,6 @@
 //! Values in, values out: formats, keys, addresses, configuration.
 
+mod addresses;
 mod client_state;
 mod codec;
 mod configuration;

@@ -3,6 +3,7 @@
 use super::super::config_error::ConfigError;
 use super::{Path, ROWS};
 use crate::audit::Endpoint;
+use crate::base::is_dots;
 
 /// Where the endpoints are, below the issuer: by default `/par`, `/token`, `/device_authorization`,
 /// `/revoke`, `/introspect`, `/jwks`, `/register` and `/userinfo`. The host chooses the paths of the
@@ -31,13 +32,15 @@ impl Endpoints {
         self.chosen.push((endpoint, path.into().into_boxed_str()));
     }
 
-    /// Paths that no router accepts, that two endpoints share, or that begin with the path of the issuer.
+    /// Paths that no router accepts, that clients would send otherwise, that two endpoints share, or that begin
+    /// with the path of the issuer.
     pub(in crate::server) fn mistakes(&self, issuer_path: &str) -> Vec<ConfigError> {
         let paths: Vec<&str> = ROWS.iter().filter_map(|row| self.path(row.endpoint)).collect();
         let mut errors = Vec::new();
         for (at, path) in paths.iter().enumerate() {
             let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
-            if !path.starts_with('/') || path.len() < 2 || !plain {
+            let has_dots = path.split('/').any(is_dots);
+            if !path.starts_with('/') || path.len() < 2 || !plain || has_dots {
                 errors.push(ConfigError::EndpointPath((*path).to_owned()));
             }
             // `/auth` itself can be meant: a page of that name below an issuer of that name.
