@@ -274,6 +274,29 @@ fn clients_and_grants_are_listed_and_what_is_not_there_is_said() {
 }
 
 #[test]
+fn what_waits_for_its_user_is_no_grant_and_an_application_is_no_user() {
+    let folder = Folder::new();
+    let store = format!("store = \"sqlite:{}\"", folder.file("grants.db").display());
+    let tv = "[[clients]]\nclient_id = \"tv\"\ntoken_endpoint_auth_method = \"none\"\n\
+        grant_types = [\"urn:ietf:params:oauth:grant-type:device_code\"]";
+    let server = Server::start_with(&store, tv);
+    let own = [("grant_type", "client_credentials"), ("scope", "read")];
+    assert!(server.browser().post_as_conf("/token", &own)["access_token"].is_string());
+    let pushed = [
+        ("response_type", "code"),
+        ("redirect_uri", "https://app.example/cb"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+    ];
+    assert!(server.browser().post_as_conf("/par", &pushed)["request_uri"].is_string());
+    assert_eq!(server.browser().post("/device_authorization", &[("client_id", "tv")]).status, 200);
+    let config = Config::listening("127.0.0.1:0", &store, tv);
+    let out = done(&[path(&config), "grants", "list"]);
+    let rows: Vec<Vec<&str>> = out.lines().map(|line| line.split('\t').collect()).collect();
+    assert!(rows.len() == 1 && rows[0][1..4] == ["conf", "-", "read"], "{out}");
+}
+
+#[test]
 fn applications_are_added_and_their_secrets_shown_once() {
     let folder = Folder::new();
     let config = file(&folder, "");

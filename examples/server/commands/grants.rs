@@ -1,6 +1,8 @@
 //! `grants`: list and revoke.
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use grantor::grant::Grant;
 use grantor::store::{Filter, Record};
 use grantor::{ClientId, GrantId, Subject};
 
@@ -9,8 +11,8 @@ use crate::app::App;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Every active grant: id, application, user, scope, when it began, and how long it is kept if it is not
-    /// used.
+    /// Every active grant: id, application, user (`-` if the application acts for itself), scope, when it
+    /// began, and how long it is kept if it is not used. Requests that wait for their user are no grants yet.
     List(Of),
     /// Ends grants and their tokens. Where a signed token is not looked up, it is accepted until it expires.
     Revoke {
@@ -69,12 +71,13 @@ async fn list(app: &App, filter: &Filter) -> Result<(), String> {
     let mut from = None;
     loop {
         let page = app.server.grants(filter, from.as_ref(), 200).await.map_err(text)?;
-        let now = chrono::Utc::now();
-        for record in page.records.iter().filter(|record| record.grant().is_live(now)) {
+        let now = Utc::now();
+        for record in page.records.iter().filter(|record| is_active(record.grant(), now)) {
             show(record)?;
         }
         for damaged in &page.damaged {
-            line(&[&damaged.id, &damaged.client.as_str(), &damaged.subject.id(), &"unreadable", &"", &""])?;
+            let user = user(&damaged.subject);
+            line(&[&damaged.id, &damaged.client.as_str(), &user, &"unreadable", &"", &""])?;
         }
         match page.next {
             Some(next) => from = Some(next),
@@ -83,13 +86,23 @@ async fn list(app: &App, filter: &Filter) -> Result<(), String> {
     }
 }
 
+/// A pushed request and a device that wait for their user have no user and no token yet.
+fn is_active(grant: &Grant, now: DateTime<Utc>) -> bool {
+    let waits = grant.subject().as_user().is_none() && !grant.is_redeemed(now);
+    grant.is_live(now) && !waits
+}
+
+fn user(subject: &Subject) -> &str {
+    subject.as_user().unwrap_or("-")
+}
+
 fn show(record: &Record) -> Result<(), String> {
     let grant = record.grant();
     let (began, kept_until) = (moment(grant.created()), moment(grant.expires()));
     line(&[
         &grant.id(),
         &grant.client().as_str(),
-        &grant.subject().id(),
+        &user(grant.subject()),
         &grant.scope().as_str(),
         &began,
         &kept_until,
