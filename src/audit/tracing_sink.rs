@@ -2,10 +2,12 @@
 
 use super::{Answered, Audit, Event, EventKind};
 use crate::client::ClientId;
+use crate::error::Reason;
 use crate::grant::Subject;
 
-/// Writes every event to `tracing` with the target `grantor`: faults as errors, replays as warnings,
-/// refusals, repeated answers, revocations, changes of clients, consents without a page, dropped claims and
+/// Writes every event to `tracing` with the target `grantor`: faults as errors; replays as warnings, and the
+/// two faults after which nothing is broken and the client retries ([`Reason::Contended`] and
+/// [`Reason::Overloaded`]); refusals, repeated answers, revocations, changes of clients, consents without a page, dropped claims and
 /// ignored certificates as `info`, and the rest as `debug`. Each request at one of the server's endpoints is a
 /// span `request` with its `endpoint`, and its response an event at `debug` with `endpoint`, `status`, `took`
 /// and `peer`.
@@ -56,8 +58,11 @@ macro_rules! write_at {
 impl Audit for TracingAudit {
     fn record(&self, event: &Event<'_>) {
         match event.what {
+            // Nothing is broken: too many requests at once wanted the same.
+            EventKind::Failed(Reason::Contended | Reason::Overloaded) | EventKind::Ended(_) => {
+                write_at!(warn, event);
+            }
             EventKind::Failed(_) => write_at!(error, event),
-            EventKind::Ended(_) => write_at!(warn, event),
             EventKind::Refused(_)
             | EventKind::CertificateIgnored
             | EventKind::ClaimsDropped
@@ -94,5 +99,55 @@ impl Audit for TracingAudit {
             took = ?answer.took,
             peer = answer.peer.map(tracing::field::display),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Level, Metadata, Subscriber};
+
+    use super::*;
+    use crate::audit::Endpoint;
+
+    /// Keeps the level of each event.
+    #[derive(Clone, Default)]
+    struct Levels(Arc<Mutex<Vec<Level>>>);
+
+    impl Subscriber for Levels {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_fault_that_a_retry_mends_is_a_warning() {
+        let levels = Levels::default();
+        let faults = [Reason::Contended, Reason::Overloaded, Reason::StoreUnavailable, Reason::StoreBroken];
+        tracing::subscriber::with_default(levels.clone(), || {
+            for reason in faults {
+                TracingAudit::new().record(&Event::new(EventKind::Failed(reason), Endpoint::Token));
+            }
+        });
+        let expected = [Level::WARN, Level::WARN, Level::ERROR, Level::ERROR];
+        assert_eq!(*levels.0.lock().unwrap(), expected);
     }
 }
