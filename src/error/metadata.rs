@@ -19,6 +19,10 @@ pub enum MetadataFlaw {
     GrantTypesType,
     /// `response_types` is not an array of strings.
     ResponseTypesType,
+    /// `response_modes` is not an array of strings.
+    ResponseModesType,
+    /// `response_modes` has no mode of this server that fits one of the client's response types.
+    ResponseModes,
     /// `scope` is not a string.
     ScopeType,
     /// `scope` has characters that scopes cannot have, or too many tokens.
@@ -75,6 +79,8 @@ impl MetadataFlaw {
             Self::RedirectUrisType  => return (ErrorCode::InvalidRedirectUri, "redirect_uris must be an array of strings"),
             Self::GrantTypesType    => "grant_types must be an array of strings",
             Self::ResponseTypesType => "response_types must be an array of strings",
+            Self::ResponseModesType => "response_modes must be an array of strings",
+            Self::ResponseModes     => "response_modes has no mode that is listed in the server metadata and fits the response_types",
             Self::ScopeType         => "scope must be a string",
             Self::ScopeMalformed    => "scope must be at most 128 tokens between spaces, of the characters that RFC 6749 allows",
             Self::AuthMethodType    => "token_endpoint_auth_method must be a string",

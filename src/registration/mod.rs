@@ -14,9 +14,10 @@
 //! | `client_uri`, `logo_uri`, `tos_uri`, `policy_uri`, `contacts`, `software_id`, `software_version` | what is well-formed; the rest is dropped |
 //! | `require_pushed_authorization_requests` | what it asks for |
 //! | `id_token_signed_response_alg`, `userinfo_signed_response_alg`, `subject_type`, `sector_identifier_uri`, `default_max_age`, `require_auth_time`, `default_acr_values`, `initiate_login_uri` | what it asks for, `HS256` only for a client with a secret; what the provider does not support is refused; without OpenID Connect they are ignored |
+//! | `response_modes` | those that the server has, which are the only ones then; others are dropped, and a client without any left is refused |
 //! | `dpop_bound_access_tokens` | what it asks for; `true` is refused if the server does not accept DPoP proofs |
 //! | `jwks`, `jwks_uri` | both at once are refused; one alone is used for `private_key_jwt` and `self_signed_tls_client_auth`, and if clients can sign their requests; otherwise it is ignored |
-//! | `request_object_signing_alg`, `require_signed_request_object`, `authorization_signed_response_alg`, `introspection_signed_response_alg` | what it asks for; what the server does not support is refused |
+//! | `request_object_signing_alg`, `require_signed_request_object`, `authorization_signed_response_alg`, `introspection_signed_response_alg` | what it asks for; what the server does not support is refused. A server that accepts only signed requests refuses a client that uses the authorization endpoint and has no keys |
 //! | `tls_client_certificate_bound_access_tokens` | what it asks for; `true` is refused if the server does not bind tokens to certificates |
 //! | a software statement | refused, until the host trusts an issuer |
 //! | what the profile of the server forbids its clients ([`Client::check_profile`](crate::Client::check_profile)) | refused |

@@ -43,6 +43,7 @@ pub(crate) struct MetadataBody {
     token_endpoint_auth_signing_alg: Text,
     grant_types: List,
     response_types: List,
+    response_modes: List,
     client_name: Text,
     client_uri: Text,
     logo_uri: Text,
@@ -172,6 +173,7 @@ impl MetadataBody {
             return Err(flaw.into());
         }
         let request_object_signing_alg = self.request_objects(rules)?;
+        let response_modes = self.response_modes(rules)?;
         let [authorization_signed_response_alg, introspection_signed_response_alg] =
             self.signed_answers(rules)?;
         if self.dpop_bound_access_tokens == Member::Is(true) && !rules.takes_proofs {
@@ -206,6 +208,7 @@ impl MetadataBody {
             redirect_schemes: Some(redirect_schemes).filter(|schemes| !schemes.is_empty()),
             grant_types: Some(grant_names.iter().filter_map(|name| known::<GrantType>(name)).collect()),
             response_types: Some(response_types),
+            response_modes,
             scope: scope.map_err(|_| MetadataFlaw::ScopeMalformed)?,
             authorization_details_types: named(self.authorization_details_types).map(Vec::into_boxed_slice),
             token_endpoint_auth_method: Some(method),
@@ -287,6 +290,8 @@ impl RequestedMetadata {
         if metadata.redirect_uris.is_empty() && !response_types.is_empty() {
             return Err(Reason::RegistrationRedirectUriMissing);
         }
+        message_signing::check_requests(&metadata, &response_types, rules)?;
+        message_signing::check_modes(&metadata, &response_types)?;
         let scope = scope(metadata.scope.take(), terms, allowance, rules)?;
         metadata.authorization_details_types = metadata
             .authorization_details_types

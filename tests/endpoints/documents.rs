@@ -406,7 +406,7 @@ async fn a_document_gets_what_strangers_may_have_and_none_of_grantors_own_member
             ("rotate_refresh_tokens", json!(false)),
             ("localhost_any_port", json!(true)),
             ("access_tokens", json!("jwt")),
-            ("response_modes", json!(["nonsense"])),
+            ("response_modes", json!(["nonsense", "query"])),
             ("unknown", json!({ "deep": [1, 2, 3] })),
             ("redirect_uris", json!([CALLBACK, "http://localhost/cb"])),
         ]),

@@ -228,6 +228,33 @@ async fn jm_07_encryption_is_not_registered() {
     assert_eq!(refused, (400, "invalid_client_metadata".to_owned()), "it could not be had");
 }
 
+#[tokio::test]
+async fn a_client_that_registers_itself_may_restrict_its_response_modes() {
+    let server = registering();
+    let own = server.registered(&app_with(json!({ "response_modes": ["jwt", "web_message", "jwt"] }))).await;
+    assert_eq!(own.0["response_modes"], json!(["jwt"]), "what the server has, each once");
+    assert_eq!(server.get(&own).await.json()["response_modes"], json!(["jwt"]));
+    let query = code_query(own.id(), "read");
+    let unsigned = server.fixture.approve(&query).await;
+    // A page, because a stranger's client gets no redirect without a sign-in; its link has the error.
+    let page = String::from_utf8(unsigned.0.body).unwrap();
+    assert!(page.contains("?response=") && !page.contains("error="), "nor is the error unsigned: {page}");
+    let signed = [&query[..], &[("response_mode", "jwt")]].concat();
+    assert!(server.fixture.approve(&signed).await.location_parameter("response").is_some());
+    let changed = server.put(&own, &app_with(json!({ "response_modes": ["form_post.jwt"] }))).await;
+    assert_eq!(changed.json()["response_modes"], json!(["form_post.jwt"]));
+    let open = server.registered(&app_with(json!({ "response_modes": [] }))).await;
+    assert_eq!(open.0.get("response_modes"), None);
+
+    for bad in [json!(["web_message"]), json!("jwt"), json!([7])] {
+        let refused = server.refusal(json!({ "response_modes": bad })).await;
+        assert_eq!(refused, (400, "invalid_client_metadata".to_owned()), "{bad}");
+    }
+    let off = Registering::on(Registration::open());
+    let refused = off.refusal(json!({ "response_modes": ["jwt", "query.jwt"] })).await;
+    assert_eq!(refused, (400, "invalid_client_metadata".to_owned()), "it could not be had");
+}
+
 fn registering() -> Registering {
     Registering::configured(Registration::open(), |builder| {
         builder.token_signer(JwtSigner::new(keys()).unwrap()).sign_authorization_responses()

@@ -5,7 +5,7 @@ use grantor::error::AssertionFlaw as Flaw;
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::keys::JwtSigner;
 use grantor::server::ConfigError;
-use grantor::{Reason, Registration};
+use grantor::{GrantType, Reason, Registration};
 use serde_json::json;
 
 use crate::support::asserting::{set_of, signing};
@@ -138,6 +138,26 @@ async fn a_client_registers_how_it_signs_its_requests() {
     assert_eq!(refused, (400, "invalid_client_metadata".to_owned()), "it would not be in force");
     let ignored = off.registered(&app_with(json!({ "request_object_signing_alg": "ES256" }))).await;
     assert_eq!(ignored.0.get("request_object_signing_alg"), None);
+}
+
+#[tokio::test]
+async fn where_all_requests_have_to_be_signed_a_client_registers_keys() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let own = GrantType::ClientCredentials;
+    let terms = Registration::open().grant_types([GrantType::AuthorizationCode, own]);
+    let server = Registering::configured(terms, |builder| {
+        let builder = builder.replay_guard(std::sync::Arc::new(grantor::MemoryStore::new()));
+        let builder = builder.client_signatures(grantor::client::ClientJwts::new());
+        builder.request_objects(RequestObjects::required())
+    });
+    for keyless in [json!({}), json!({ "token_endpoint_auth_method": "none" })] {
+        assert_eq!(server.refusal(keyless).await, (400, "invalid_client_metadata".to_owned()));
+    }
+    let signer = server.registered(&app_with(json!({ "jwks": set_of(&key) }))).await;
+    let refused = server.put(&signer, &app_with(json!({}))).await;
+    assert_eq!(refused.error(), (400, "invalid_client_metadata".to_owned()), "nor does it drop them");
+    let job = json!({ "grant_types": ["client_credentials"], "redirect_uris": null });
+    server.registered(&app_with(job)).await;
 }
 
 #[tokio::test]

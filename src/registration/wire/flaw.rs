@@ -22,6 +22,7 @@ impl MetadataBody {
             (self.redirect_uris.has_no_text(), F::RedirectUrisType),
             (self.grant_types.has_no_text(), F::GrantTypesType),
             (self.response_types.has_no_text(), F::ResponseTypesType),
+            (self.response_modes.has_no_text(), F::ResponseModesType),
             (self.client_name.is_of_another_type(), F::NameType),
             (self.scope.is_of_another_type(), F::ScopeType),
             (self.token_endpoint_auth_method.is_of_another_type(), F::AuthMethodType),

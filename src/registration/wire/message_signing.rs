@@ -1,10 +1,10 @@
 //! The members for signed requests and signed responses, from untrusted input.
 
-use super::{Member, MetadataBody, Text};
+use super::{Member, MetadataBody, Text, known};
 use crate::base::Algorithm;
-use crate::client::ClientMetadata;
 use crate::client::auth::Credentials;
-use crate::error::Reason;
+use crate::client::{ClientMetadata, ResponseMode, ResponseType};
+use crate::error::{MetadataFlaw, Reason};
 use crate::issuance::{Rules, SignedAnswers};
 
 impl MetadataBody {
@@ -35,6 +35,27 @@ impl MetadataBody {
         ])
     }
 
+    /// The response modes to which the client restricts itself. Those that the server does not have are
+    /// dropped, which restricts it further; a client without any left is refused, because it must not get less
+    /// protection than it asked for.
+    pub(super) fn response_modes(&self, rules: &Rules) -> Result<Option<Box<[ResponseMode]>>, Reason> {
+        let named = match &self.response_modes {
+            Member::Is(named) if !named.is_empty() => named,
+            Member::Is(_) | Member::Absent | Member::Other => return Ok(None),
+        };
+        let signs = rules.signed_answers.authorization;
+        let mut modes: Vec<ResponseMode> = Vec::new();
+        for mode in named.iter().filter_map(Text::as_str).filter_map(known::<ResponseMode>) {
+            if (signs || !mode.is_signed()) && !modes.contains(&mode) {
+                modes.push(mode);
+            }
+        }
+        match modes.is_empty() {
+            true => Err(MetadataFlaw::ResponseModes.into()),
+            false => Ok(Some(modes.into_boxed_slice())),
+        }
+    }
+
     /// Whether the client signs requests, and with which algorithm. An unsupported value is refused, because
     /// an unsigned request must not be accepted if the client asked for signed ones.
     pub(super) fn request_objects(&self, rules: &Rules) -> Result<Option<Box<str>>, Reason> {
@@ -56,6 +77,36 @@ impl MetadataBody {
             true => Ok(self.request_object_signing_alg.as_str().map(Into::into)),
             false => Err(Reason::RegistrationRequestObject),
         }
+    }
+}
+
+/// Whether a client whose authorization requests have to be signed has keys for that. A profile that signs
+/// messages requires it of all clients, too.
+pub(super) fn check_requests(
+    metadata: &ClientMetadata,
+    response_types: &[ResponseType],
+    rules: &Rules,
+) -> Result<(), Reason> {
+    let is_required = metadata.require_signed_request_object == Some(true)
+        || rules.request_objects.is_some_and(|objects| objects.required);
+    let has_keys = metadata.jwks.is_some() || metadata.jwks_uri.is_some();
+    match is_required && !has_keys && !response_types.is_empty() {
+        true => Err(Reason::RegistrationRequestObject),
+        false => Ok(()),
+    }
+}
+
+/// Whether one of its response modes fits one of its response types.
+pub(super) fn check_modes(metadata: &ClientMetadata, response_types: &[ResponseType]) -> Result<(), Reason> {
+    let Some(modes) = metadata.response_modes.as_deref().filter(|_| !response_types.is_empty()) else {
+        return Ok(());
+    };
+    let fits = |mode: &ResponseMode| {
+        response_types.iter().any(|own| ResponseMode::choose(Some(Ok(*mode)), *own).is_ok())
+    };
+    match modes.iter().any(fits) {
+        true => Ok(()),
+        false => Err(MetadataFlaw::ResponseModes.into()),
     }
 }
 

@@ -53,6 +53,7 @@ impl MetadataBody {
             token_endpoint_auth_methods_supported: methods,
             grant_types: over.grant_types.or(self.grant_types),
             response_types: over.response_types.or(self.response_types),
+            response_modes: over.response_modes.or(self.response_modes),
             client_name: over.client_name.or(self.client_name),
             client_uri: over.client_uri.or(self.client_uri),
             logo_uri: over.logo_uri.or(self.logo_uri),
