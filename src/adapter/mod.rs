@@ -2,7 +2,7 @@
 //! finds the address of the client behind proxies.
 //!
 //! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything
-//! that uses the types of the crate `http` (hyper, lambda_http; poem by its `tower-compat`); `axum` is built
+//! that uses the types of the crate `http` (hyper; poem by its `tower-compat`); `axum` is built
 //! on it, and `actix` is separate. [`Authorized`] is the extractor that guards an API, for every framework,
 //! and [`Required`] names what it requires.
 //!

@@ -26,8 +26,10 @@ impl AuthorizationServer {
     /// # Errors
     /// The store failed; what was removed stays removed.
     pub async fn sweep(&self) -> Result<u64, HostError> {
-        let gone = self.sweep_expired().await?;
+        let mut gone = 0;
+        let swept = self.sweep_expired(&mut gone).await;
         self.audit_swept(EventKind::GrantsSwept, gone);
+        swept?;
         self.erase_answers().await?;
         Ok(gone)
     }
@@ -65,8 +67,8 @@ impl AuthorizationServer {
         Ok(())
     }
 
-    async fn sweep_expired(&self) -> Result<u64, Fault> {
-        let mut gone = 0;
+    /// Counts in `gone` what it removes, because that also counts if a later slice fails.
+    async fn sweep_expired(&self, gone: &mut u64) -> Result<(), Fault> {
         let mut pace = Pace::START;
         loop {
             let begun = stopwatch();
@@ -76,9 +78,9 @@ impl AuthorizationServer {
                 let broken = "the store says that it removed more records than the limit";
                 return Err(BackendError::permanent(broken).into());
             }
-            gone += slice;
+            *gone += slice;
             if slice < u64::from(pace.rows) {
-                return Ok(gone);
+                return Ok(());
             }
             let took = begun.elapsed();
             pace = pace.after(took);

@@ -177,6 +177,20 @@ async fn a_sweep_tells_how_much_it_removed() {
     assert_eq!(fixture.log.whats().len(), events, "nothing was removed, and nothing is told");
 }
 
+#[tokio::test]
+async fn a_sweep_that_fails_tells_what_it_removed_before() {
+    let (plan, log) = (Plan::default(), crate::support::Log::default());
+    let fixture = on_faulty(&plan, log.clone());
+    for _ in 0..60 {
+        drop(fixture.server.token(&robot()).await);
+    }
+    fixture.clock.advance(Duration::from_secs(24 * 60 * 60));
+    plan.arm(1, Fault::Transient);
+    assert!(fixture.server.sweep().await.is_err());
+    assert_eq!(log.whats().pop(), Some(EventKind::GrantsSwept(50)));
+    assert_eq!(fixture.server.sweep().await.unwrap(), 10);
+}
+
 /// Counts by name and labels; a histogram by how often it was recorded.
 #[derive(Clone, Default)]
 struct Counts(Arc<Mutex<BTreeMap<String, Arc<Count>>>>);
