@@ -86,6 +86,15 @@ impl Contestant {
     }
 }
 
+/// Its service on axum.
+pub fn router() -> axum::Router {
+    let service = Arc::new(Contestant::new().service);
+    axum::Router::new().fallback(move |request: axum::extract::Request| {
+        let service = Arc::clone(&service);
+        async move { service.handle(request).await }
+    })
+}
+
 fn client() -> Client {
     let scopes = ScopeSet::parse(super::SCOPE).unwrap();
     Client {

@@ -5,8 +5,12 @@
 
 use std::collections::HashMap;
 use std::iter::repeat_n;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oxide_auth::endpoint::{
@@ -86,6 +90,40 @@ impl Contestant {
     }
 }
 
+/// Its flows behind one bare axum handler, which takes a lock for each request.
+pub fn router() -> axum::Router {
+    let contestant = Arc::new(Mutex::new(Contestant::new()));
+    axum::Router::new().fallback(async move |uri: Uri, headers: HeaderMap, body: String| {
+        let mut contestant = contestant.lock().unwrap();
+        let response = match body.split('&').next().unwrap() {
+            "" => contestant.authorize(uri.query().unwrap()),
+            "grant_type=client_credentials" => contestant.client_credentials(&body),
+            "grant_type=authorization_code" => contestant.redeem(&body),
+            _ => contestant.refresh(&body, headers[AUTHORIZATION].to_str().unwrap()),
+        };
+        match (response.location, response.body) {
+            (Some(place), _) => (StatusCode::FOUND, [(LOCATION, place.to_string())]).into_response(),
+            (None, body) => {
+                ([(CONTENT_TYPE, "application/json")], body.unwrap().as_str().to_owned()).into_response()
+            }
+        }
+    })
+}
+
+/// What its refresh flow reads credentials from.
+pub fn basic() -> String {
+    let credentials = format!("{}:{}", super::CLIENT_ID, super::CLIENT_SECRET);
+    format!("Basic {}", STANDARD.encode(credentials))
+}
+
+/// The form of a refresh, without them.
+pub fn refresh_form(refresh_token: &str) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "refresh_token")
+        .append_pair("refresh_token", refresh_token)
+        .finish()
+}
+
 /// A generated secret needs one SHA-256; oxide-auth's default is Argon2.
 struct CheapSecret;
 
@@ -163,17 +201,9 @@ impl Contender for Contestant {
                     let response = self.redeem(&body);
                     self.refresh_tokens.push(member(&response, "refresh_token"));
                 }
-                let credentials = format!("{}:{}", super::CLIENT_ID, super::CLIENT_SECRET);
-                let basic = format!("Basic {}", STANDARD.encode(credentials));
+                let basic = basic();
                 let tokens = self.refresh_tokens.drain(..times);
-                let bodies: Vec<_> = tokens
-                    .map(|token| {
-                        form_urlencoded::Serializer::new(String::new())
-                            .append_pair("grant_type", "refresh_token")
-                            .append_pair("refresh_token", &token)
-                            .finish()
-                    })
-                    .collect();
+                let bodies: Vec<_> = tokens.map(|token| refresh_form(&token)).collect();
                 let (spent, answers) = super::timed_keeping(&bodies, |body| self.refresh(body, &basic));
                 let rotated = answers.iter().map(|response| member(response, "refresh_token"));
                 self.refresh_tokens.extend(rotated);
