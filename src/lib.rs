@@ -128,6 +128,7 @@
 //! | OpenID Connect, `id_token`, UserInfo, claims | `manual::openid` (feature `openid`) |
 //! | a reverse proxy, TLS, client certificates, limits, several nodes, key rotation, a key that leaked, deployment | `manual::production` (features `axum` and `jwt`) |
 //! | logs, metrics, tracing, health checks, alerts | `manual::observability` (features `metrics` and `tracing`) |
+//! | requests a second, CPU time, latency, by store and beside other servers | [`manual::figures`] |
 //! | WebAssembly, `wasm32-unknown-unknown`, edge workers | [`manual::wasm`] |
 //! | testing your own program | `manual::testing` (features `testing` and `openid`) |
 //! | DPoP, mutual TLS, tokens bound to a key | [`manual::sender_constrained`] |

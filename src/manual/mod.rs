@@ -32,6 +32,9 @@ pub mod production {}
 #[doc = include_str!("observability.md")]
 pub mod observability {}
 
+#[doc = include_str!("figures.md")]
+pub mod figures {}
+
 #[doc = include_str!("wasm.md")]
 pub mod wasm {}
 
