@@ -126,7 +126,7 @@ async fn rs_06_a_token_for_another_resource_does_not_pass() {
 }
 
 #[tokio::test]
-async fn a_scope_implies_others_all_the_way_down_and_never_up() {
+async fn rs_22_a_scope_implies_others_all_the_way_down_and_never_up() {
     let (fixture, guard) = local(|b| b);
     for (held, needed, passes) in [
         ("admin", "read", true),
@@ -150,6 +150,18 @@ async fn a_scope_implies_others_all_the_way_down_and_never_up() {
     let token = token_for(&fixture, API, "read").await;
     assert!(circle.check(&call(&token), &Requirement::scopes(["write"])).await.is_ok());
     assert!(circle.check(&call(&token), &Requirement::scopes(["admin"])).await.is_err());
+}
+
+#[tokio::test]
+async fn rs_22_a_403_names_all_that_the_operation_needs_at_once() {
+    let (fixture, guard) = local(|b| b);
+    let token = token_for(&fixture, API, "read").await;
+    for needed in [["read", "write"], ["write", "admin"]] {
+        let response = refused(&guard, call(&token), &Requirement::scopes(needed)).await;
+        assert_eq!(response.status, 403);
+        assert_eq!(parameter(&response, "error").as_deref(), Some("insufficient_scope"));
+        assert_eq!(parameter(&response, "scope"), Some(needed.join(" ")), "what is held and what is not");
+    }
 }
 
 #[tokio::test]

@@ -11,3 +11,4 @@ mod origins;
 mod proofs;
 mod remembered;
 mod signed_introspection;
+mod step_up;

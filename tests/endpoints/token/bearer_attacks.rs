@@ -238,3 +238,20 @@ async fn a_limit_that_is_not_understood_makes_it_good_for_nothing() {
         bench.assert_refused(&bench.plain(claim.clone()), flaw, &claim.to_string()).await;
     }
 }
+
+#[tokio::test]
+async fn tx_09_an_id_jag_is_of_its_type_for_this_server_and_for_its_client() {
+    let bench = Vouching::new();
+    // What the identity provider signs for other purposes, and would be enough otherwise.
+    for typ in ["JWT", "at+jwt"] {
+        let header = json!({ "alg": "EdDSA", "typ": typ }).to_string();
+        bench.assert_refused(&bench.jag_under(&header, json!({})), Flaw::TypeWrong, typ).await;
+    }
+    for aud in [json!("https://other.example"), json!("wiki"), json!([ISSUER, "https://other.example"])] {
+        let jag = bench.jag(json!({ "aud": aud }));
+        bench.assert_refused(&jag, Flaw::AudienceWrong, &aud.to_string()).await;
+    }
+    let others = bench.jag(json!({ "client_id": "desk" }));
+    bench.assert_refused(&others, Flaw::ForAnotherClient, "desk").await;
+    assert_eq!(bench.subject(&bench.bring_as("desk", &others, &[]).await).await, "alice");
+}
