@@ -237,6 +237,13 @@ mod tests {
         assert_eq!(half_hash(token, ResponseAlgorithm::Hs256), "77QmUPtjPfzWtF2AnpK9RQ");
         let code = "Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk";
         assert_eq!(half_hash(code, Algorithm::Rs256.into()), "LDktKdoQak3Pk0cnXxCltA");
-        assert_eq!(half_hash(token, Algorithm::EdDsa.into()).len(), 43);
+    }
+
+    /// The left half of the SHA-512 digest of the same token, by another program.
+    #[test]
+    fn the_hash_of_ed25519_is_the_left_half_of_sha_512() {
+        let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        let half = "q7nS86GgvvFaZkzALLWqJYaJIKw2wCDAVfCAsm5CrBM";
+        assert_eq!(half_hash(token, Algorithm::EdDsa.into()), half);
     }
 }
