@@ -8,7 +8,8 @@ source tests/clients/lib.sh
 work=$(mktemp -d)
 trap 'stop_program; rm -rf "$work"' EXIT
 
-# name, configuration (`mcp_server` is a program of its own, and `-` is a client that starts its servers itself), command
+# name, configuration (`mcp_server` is a program of its own, and `-` is a client that starts its servers itself), command.
+# DPoP is proven by openid-client and oauth4webapi alone: Authlib has no module for RFC 9449 (1.9.9), nor have the other Python clients.
 clients=(
     "authlib server.toml $VENV/bin/python tests/clients/python/authlib_client.py"
     "assertions assertions.toml $VENV/bin/python tests/clients/python/assertions.py"

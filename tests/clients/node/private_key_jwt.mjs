@@ -1,6 +1,6 @@
 // openid-client against the example server, by keys: private_key_jwt in four algorithms, at every endpoint.
 
-import { createRemoteJWKSet, jwtVerify, SignJWT } from 'jose'
+import { createRemoteJWKSet, decodeJwt, jwtVerify, SignJWT } from 'jose'
 import * as client from 'openid-client'
 import { Checks } from './checks.mjs'
 import { discover, keyOf } from './keyed_client.mjs'
@@ -54,12 +54,18 @@ for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
 const stolen = await discover('ES256', { key: await keyOf('EdDSA') })
 await check.rejects('the key of another client', client.clientCredentialsGrant(stolen), ({ status }) => status, 401)
 
-// Proofs of a key, by each algorithm that the metadata list.
+// Proofs of a key, by each algorithm that the metadata list, and with the nonce that the server wants.
 for (const alg of ['ES256', 'Ed25519', 'PS256', 'RS256']) {
   const config = await discover('ES256')
   check.equal(`DPoP by ${alg}: announced`, config.serverMetadata().dpop_signing_alg_values_supported.includes(alg), true)
   const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair(alg))
+  const proofs = []
+  config[client.customFetch] = (url, options) => {
+    proofs.push(decodeJwt(new Headers(options.headers).get('dpop')))
+    return fetch(url, options)
+  }
   const own = await client.clientCredentialsGrant(config, { scope: 'read' }, { DPoP })
+  check.equal(`DPoP by ${alg}: a proof without a nonce is sent again with it`, proofs.map(({ nonce }) => typeof nonce), ['undefined', 'string'])
   const me = await client.fetchProtectedResource(config, own.access_token, ME, 'GET', undefined, undefined, { DPoP })
   check.equal(`DPoP by ${alg}: a bound token works`, [own.token_type, (await me.json()).client_id], ['dpop', 'es256'])
   const bare = await fetch(ME, { headers: { authorization: `Bearer ${own.access_token}` } })
