@@ -8,5 +8,6 @@ mod floors;
 mod guard;
 mod hosts;
 mod lifecycle;
+mod manual;
 mod requirements;
 mod values;

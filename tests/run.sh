@@ -21,6 +21,7 @@ stage_format() {
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
     cargo fmt --manifest-path tests/clients/rust/Cargo.toml --check
+    cargo fmt --manifest-path tests/upstream/Cargo.toml --check
     cargo fmt --manifest-path tests/wasm/Cargo.toml --check
     rustfmt --edition 2024 --check tests/packaged/*.rs
 }
@@ -97,6 +98,11 @@ stage_packaged() {
     tests/packaged.sh
 }
 
+# The code of the manual's chapter on sign-in pages, on the crates that it is about.
+stage_upstream() {
+    cargo clippy --quiet --manifest-path tests/upstream/Cargo.toml --target-dir "$TARGET/upstream" -- -D warnings
+}
+
 stage_clients() {
     tests/clients/run.sh
 }
@@ -120,7 +126,7 @@ stage_fuzz() {
     sh fuzz/run.sh
 }
 
-stages=(install format lint features documentation dependencies tests models stores examples packaged clients wasm fuzz)
+stages=(install format lint features documentation dependencies tests models stores examples upstream packaged clients wasm fuzz)
 [ $# -eq 0 ] || stages=("$@")
 
 passed=0 failed=()
