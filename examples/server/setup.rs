@@ -37,7 +37,8 @@ use crate::users::Users;
 /// One line for every mistake that grantor finds, and for the problem with the store or the keys.
 pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<String>> {
     let seals = config.seals();
-    let hands_over = config.takes_certificates();
+    let (hands_over, verifies_chains) = (config.takes_certificates(), config.verifies_chains());
+    let verifies_chains = verifies_chains || config.mtls_endpoint_aliases.is_some();
     let capabilities = Capabilities::of(&config);
     let keeps_sealed_secrets = config.vault.is_durable;
     // Without the store or the keys, the server is built in memory, to find what else is wrong.
@@ -141,6 +142,10 @@ pub(crate) async fn app(config: Config, address: SocketAddr) -> Result<App, Vec<
         (false, _) => builder,
         (true, Some(outbound)) => builder.client_certificates(X509Certificates::over(outbound)),
         (true, None) => builder.client_certificates(X509Certificates::new()),
+    };
+    let builder = match hands_over && !verifies_chains {
+        true => builder.without_verified_chains(),
+        false => builder,
     };
     let builder = match &config.mtls_endpoint_aliases {
         Some(base) => builder.mtls_endpoint_aliases(base),

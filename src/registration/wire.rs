@@ -392,6 +392,6 @@ pub(crate) fn is_served(method: AuthMethod, rules: &Rules) -> bool {
         // Not for self-registered clients, which can use a key instead.
         Credentials::SealedSecret => false,
         Credentials::Keys => rules.assertions.is_some(),
-        Credentials::Certificate | Credentials::CertifiedKeys => rules.certificates.reads,
+        own @ (Credentials::Certificate | Credentials::CertifiedKeys) => rules.certificates.serve(own),
     }
 }

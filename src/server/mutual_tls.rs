@@ -15,6 +15,8 @@ pub(super) struct MutualTls {
     pub(super) certificates: Option<Arc<dyn ClientCertificates>>,
     /// The base URL of the endpoints that request certificates, without a trailing slash.
     pub(super) aliases: Option<String>,
+    /// Whether the host says that nobody verifies the chains of certificates.
+    leaves_chains: bool,
     /// Whether tokens can be bound to certificates, if the host says so; by default, if the server gets any.
     binds: Option<bool>,
 }
@@ -28,7 +30,8 @@ impl MutualTls {
     pub(super) fn rules(&self) -> CertificateRules {
         let reads = self.certificates.is_some();
         let fetches = self.certificates.as_ref().is_some_and(|certificates| certificates.fetches());
-        CertificateRules { reads, fetches, binds: self.binds.unwrap_or(reads || self.aliases.is_some()) }
+        let binds = self.binds.unwrap_or(reads || self.aliases.is_some());
+        CertificateRules { reads, verifies_chains: !self.leaves_chains, fetches, binds }
     }
 
     pub(super) fn mistake(&self) -> Option<ConfigError> {
@@ -43,6 +46,14 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     /// certificates: see [`Request::certificate`](crate::http::Request::certificate).
     pub fn client_certificates(mut self, certificates: impl ClientCertificates + 'static) -> Self {
         self.options.mutual_tls.certificates = Some(Arc::new(certificates));
+        self
+    }
+
+    /// Says that nobody verifies the chains of the certificates, so no client can authenticate by
+    /// `tls_client_auth`: the metadata do not list it, and no client registers for it.
+    /// `self_signed_tls_client_auth` needs no chain.
+    pub fn without_verified_chains(mut self) -> Self {
+        self.options.mutual_tls.leaves_chains = true;
         self
     }
 

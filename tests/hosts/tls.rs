@@ -223,6 +223,8 @@ fn the_example_server_serves_an_https_issuer_by_itself() {
         let (answer, _) = talk(address, &config, &get("/.well-known/oauth-authorization-server")).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert!(answer.contains(&format!("\"issuer\":\"{}\"", server.base)), "{answer}");
+        assert!(answer.contains("\"self_signed_tls_client_auth\""), "{answer}");
+        assert!(!answer.contains("\"tls_client_auth\""), "nobody verifies chains: {answer}");
     }
     let missing = tls.replace("server.key", "missing.key");
     let (code, error) = Server::refused("", &missing);

@@ -226,13 +226,15 @@ impl Clients {
     fn methods(self, server: &Inner) -> impl Iterator<Item = &'static str> {
         let verifies = server.rules.assertions.is_some();
         let macs = server.rules.assertions.as_ref().is_some_and(|assertions| assertions.macs);
-        let reads = server.rules.certificates.reads;
+        let certificates = server.rules.certificates;
         let strong = server.rules.profile.switches().strong_clients;
         let fits = move |method: &&auth::Method| match (self, method.credentials) {
             (Self::Unlisted, _) | (Self::Confidential, Credentials::Nothing) => false,
             (Self::Any | Self::Confidential, Credentials::Keys) => verifies,
             (Self::Any | Self::Confidential, Credentials::SealedSecret) => macs && !strong,
-            (Self::Any | Self::Confidential, Credentials::Certificate | Credentials::CertifiedKeys) => reads,
+            (Self::Any | Self::Confidential, Credentials::Certificate | Credentials::CertifiedKeys) => {
+                certificates.serve(method.credentials)
+            }
             (Self::Any, Credentials::Nothing) | (Self::Any | Self::Confidential, Credentials::Secret) => {
                 !strong
             }

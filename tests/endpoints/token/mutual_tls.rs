@@ -359,6 +359,24 @@ async fn mt_10_a_client_registers_its_name_and_its_use_of_aliases() {
 }
 
 #[tokio::test]
+async fn where_nobody_verifies_chains_only_keys_are_offered_and_registered() {
+    let registering = Registering::configured(Registration::open(), |builder| {
+        builder.client_certificates(X509Certificates::new()).without_verified_chains()
+    });
+    let metadata = Answer(registering.fixture.server.metadata()).json();
+    for endpoint in ["token", "revocation", "introspection"] {
+        let methods = &metadata[format!("{endpoint}_endpoint_auth_methods_supported")];
+        let offers = |method: &str| methods.as_array().unwrap().contains(&json!(method));
+        assert!(offers("self_signed_tls_client_auth") && !offers("tls_client_auth"), "{methods}");
+    }
+    let app = |method: &str, member: &str, value: Value| json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method, member: value });
+    let named = app("tls_client_auth", "tls_client_auth_san_dns", json!("app.example"));
+    assert_eq!(registering.post(&named).await.error(), (400, "invalid_client_metadata".to_owned()));
+    let own = app("self_signed_tls_client_auth", "jwks", Identity::self_signed("self").x5c());
+    registering.registered(&own).await;
+}
+
+#[tokio::test]
 async fn a_server_that_reads_no_certificates_takes_none() {
     let pki = client("pki", AuthMethod::TlsClientAuth).certificate_subject_dn("CN=pki,O=Example,C=DE");
     let registry = MemoryRegistry::new([pki.build().unwrap()]);
