@@ -9,6 +9,7 @@ mod example_server_authorize;
 mod example_server_commands;
 mod example_server_consent;
 mod example_server_device;
+mod example_server_fapi;
 mod example_server_logout;
 mod example_server_secrets;
 mod example_server_step_up;
