@@ -9,7 +9,7 @@ use super::key_check::KeyCheck;
 use super::metadata;
 use super::requirement::Implied;
 use super::verifier::TokenVerifier;
-use crate::audit::Audit;
+use crate::audit::{Audit, StandardError};
 use crate::base::system::{self, Clock, SystemClock};
 use crate::base::{HttpsUrl, HttpsUrlError, ResourceId, Scope};
 use crate::error::Mistakes;
@@ -126,7 +126,8 @@ impl GuardBuilder {
         self
     }
 
-    /// Receives every refused request, and why.
+    /// Receives every refused request, and why. Without an audit, a debug build writes the first fault of each
+    /// kind to standard error.
     pub fn audit(mut self, audit: impl Audit + 'static) -> Self {
         self.audit = Some(Arc::new(audit));
         self
@@ -260,7 +261,7 @@ impl GuardBuilder {
             realm: self.realm,
             verifiers: self.verifiers,
             implied: Implied::of(&self.implied),
-            audit: self.audit,
+            audit: self.audit.or_else(StandardError::of_debug_builds),
             clock: self.clock,
             deadline: self.deadline,
             refuses_in_doubt: self.refuses_in_doubt,

@@ -229,3 +229,23 @@ impl fmt::Debug for Guard {
         f.debug_struct("Guard").field("resource", &self.inner.resource).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    #[async_trait::async_trait]
+    impl TokenVerifier for Nobody {
+        async fn verify(&self, _: &str, _: &ResourceId, _: DateTime<Utc>) -> Result<Access, Refusal> {
+            Err(Reason::IssuerUnavailable.into())
+        }
+    }
+
+    #[test]
+    fn a_guard_without_an_audit_has_that_of_debug_builds() {
+        let guard = Guard::builder("https://api.example").verifier(Nobody).build().unwrap();
+        assert_eq!(guard.inner.audit.is_some(), cfg!(debug_assertions));
+    }
+}
