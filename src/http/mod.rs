@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use serde::Deserialize;
+
 pub(crate) mod bearer;
 mod certificate;
 pub mod form;
@@ -84,7 +86,7 @@ impl Request {
         request.header("content-type", "application/json")
     }
 
-    /// Adds a header field; the name in lower case.
+    /// Adds a header field, for example `authorization`. Names are case-insensitive (RFC 9110 section 5.1).
     #[must_use]
     pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.headers.push(name, value);
@@ -149,7 +151,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// Header fields, in order; names in lower case.
+/// Header fields, in order; names are kept in lower case.
 #[derive(Default)]
 pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
@@ -170,18 +172,22 @@ impl Headers {
     /// it.
     pub const READ_OF_A_PAGE: &'static [&'static str] = &["host"];
 
-    /// Adds a field.
+    /// Adds a field. Names are case-insensitive (RFC 9110 section 5.1).
     pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
-        self.0.push((name.into(), value.into()));
+        let mut name = name.into();
+        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            name.to_mut().make_ascii_lowercase();
+        }
+        self.0.push((name, value.into()));
     }
 
     /// The values of every field with this name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let hits = self.0.iter().filter(move |(n, _)| n == name);
+        let hits = self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
         hits.map(|(_, value)| value.as_str())
     }
 
-    /// The only value of this field; two are an error.
+    /// The only value of this field, named in lower case; two are an error.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Reason> {
         let mut hits = self.0.iter().filter(|(n, _)| n == name);
         match (hits.next(), hits.next()) {
@@ -206,7 +212,7 @@ pub struct Response {
     pub status: u16,
     /// The header fields; names in lower case.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
-    /// The body; it may hold tokens, so `Debug` does not show it.
+    /// The body; it may hold tokens, so `Debug` shows only the error in it.
     pub body: Vec<u8>,
 }
 
@@ -214,7 +220,7 @@ impl Response {
     /// The first value of the field with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let hit = self.headers.iter().find(|(n, _)| *n == name);
+        let hit = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
         hit.map(|(_, value)| value.as_ref())
     }
 
@@ -279,9 +285,34 @@ const NOSNIFF: (&str, Cow<'static, str>) = ("x-content-type-options", Cow::Borro
 pub(crate) const NO_STORE: (&str, Cow<'static, str>) = ("cache-control", Cow::Borrowed("no-store"));
 pub(crate) const NO_CACHE: (&str, Cow<'static, str>) = ("pragma", Cow::Borrowed("no-cache"));
 
+/// Shows the status, and of an error its challenge and its code, so that a failing test says why. Nothing else:
+/// other fields and members may hold secrets.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+        #[derive(Deserialize)]
+        struct Body {
+            error: Option<String>,
+            error_description: Option<String>,
+        }
+        let mut shown = f.debug_struct("Response");
+        shown.field("status", &self.status);
+        if self.status >= 400 {
+            let body = serde_json::from_slice::<Body>(&self.body).ok();
+            let body = body.filter(|_| self.header("content-type") == Some("application/json"));
+            let (error, description) = body.map_or((None, None), |body| (body.error, body.error_description));
+            let challenge = self.header("www-authenticate");
+            let fields = [
+                ("www_authenticate", challenge),
+                ("error", error.as_deref()),
+                ("error_description", description.as_deref()),
+            ];
+            for (name, value) in fields {
+                if let Some(value) = value {
+                    shown.field(name, &value);
+                }
+            }
+        }
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -299,4 +330,54 @@ pub(crate) fn escape_html(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_error_says_why_and_nothing_else() {
+        let refused = crate::error::Refusal::from(Reason::ClientUnknown).into_response();
+        let shown = format!("{refused:?}");
+        for part in
+            ["status: 401", "www_authenticate: \"Basic", "error: \"invalid_client\"", "error_description"]
+        {
+            assert!(shown.contains(part), "{shown}");
+        }
+        let more = br#"{"error":"invalid_grant","error_description":"no","access_token":"s3cret"}"#;
+        let shown = format!("{:?}", Response::secret_json(400, more.to_vec()));
+        let expected = r#"Response { status: 400, error: "invalid_grant", error_description: "no", .. }"#;
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn no_printed_response_has_a_secret() {
+        let secret = r#"{"error":"s3cret","error_description":"s3cret","access_token":"s3cret"}"#;
+        let page = r#"{"error":["s3cret"],"more":"s3cret"}"#;
+        for response in [
+            Response::secret_json(200, secret.into()),
+            Response::secret_json(302, secret.into()),
+            Response::secret_json(400, page.into()),
+            Response::secret_json(400, br#""s3cret""#.to_vec()),
+            Response::page(400, "", secret.to_owned()),
+            Response::secret(400, "application/jwt", secret.into()),
+            Response::empty(200).with("www-authenticate", "s3cret"),
+        ] {
+            let response =
+                response.with("set-cookie", "s3cret").with("location", "s3cret").with("dpop-nonce", "s3cret");
+            assert!(!format!("{response:?}").contains("s3cret"), "{response:?}");
+        }
+    }
+
+    #[test]
+    fn the_case_of_a_field_name_does_not_matter() {
+        for name in ["authorization", "Authorization", "AUTHORIZATION"] {
+            let request = Request::get("").header(name, "Bearer a").header(name.to_owned(), "Bearer b");
+            assert_eq!(request.headers.all("authorization").count(), 2);
+            assert_eq!(request.headers.all("Authorization").collect::<Vec<_>>(), ["Bearer a", "Bearer b"]);
+            assert_eq!(request.headers.one("authorization"), Err(Reason::HeaderRepeated));
+        }
+        assert_eq!(Response::empty(200).with("retry-after", "1").header("Retry-After"), Some("1"));
+    }
 }
