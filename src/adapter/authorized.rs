@@ -67,7 +67,16 @@ impl Required for AnyToken {
 ///     format!("restarted by {:?}", access.user())
 /// }
 /// ```
-pub struct Authorized<R = AnyToken, G = Guard> {
+///
+/// A type that is not [`Required`] does not compile, and the error is about that type:
+///
+/// ```compile_fail,E0277
+/// use grantor::adapter::Authorized;
+///
+/// struct Write; // without `impl Required for Write`
+/// async fn rename(access: Authorized<Write>) {}
+/// ```
+pub struct Authorized<R: Required = AnyToken, G = Guard> {
     access: Access,
     required: PhantomData<fn() -> (R, G)>,
 }
@@ -81,9 +90,7 @@ impl<R: Required, G> Authorized<R, G> {
         let access = guard.check(request, &R::requirement()).await?;
         Ok(Self { access, required: PhantomData })
     }
-}
 
-impl<R, G> Authorized<R, G> {
     /// The access.
     #[must_use]
     pub fn into_access(self) -> Access {
@@ -91,7 +98,7 @@ impl<R, G> Authorized<R, G> {
     }
 }
 
-impl<R, G> Deref for Authorized<R, G> {
+impl<R: Required, G> Deref for Authorized<R, G> {
     type Target = Access;
 
     fn deref(&self) -> &Access {
@@ -99,7 +106,7 @@ impl<R, G> Deref for Authorized<R, G> {
     }
 }
 
-impl<R, G> fmt::Debug for Authorized<R, G> {
+impl<R: Required, G> fmt::Debug for Authorized<R, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Authorized").field(&self.access).finish()
     }

@@ -1,6 +1,7 @@
 //! The adapter for axum 0.8 (feature `axum`), built on the one for [`http`](super::http).
 //!
-//! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. To
+//! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`, and
+//! the last one among the arguments of its handler, because it takes the body. To
 //! protect an API, use [`Authorized`], an extractor, or [`GuardLayer`], a layer, with a [`CrossOriginLayer`]
 //! around them; [`guard_routes`] serves its metadata. For several issuers there are [`tenant_router`] and
 //! [`Tenant`]. Behind proxies, [`PeerLayer`] finds the address of the client, and [`Peer`] passes it to your
@@ -67,6 +68,8 @@ impl IntoResponse for ErrorPage {
 
 /// Reads the authorization request of your own handler. To show your own [`ErrorPage`], take
 /// `Result<Authorization, ErrorPage>`.
+///
+/// It takes the body of the request, so it must be the last argument of a handler.
 impl<S: Send + Sync> FromRequest<S> for Authorization
 where
     AuthorizationServer: FromRef<S>,
@@ -79,7 +82,8 @@ where
     }
 }
 
-/// Reads the logout request of your own handler, by `GET` or `POST`.
+/// Reads the logout request of your own handler, by `GET` or `POST`. It takes the body of the request, so it
+/// must be the last argument of a handler.
 impl<S: Send + Sync> FromRequest<S> for Logout
 where
     AuthorizationServer: FromRef<S>,
