@@ -101,7 +101,7 @@ impl AssertionIssuer {
         signed.map(|signed| signed.claims).map_err(|missing| match missing {
             SignatureMissing::NoKey | SignatureMissing::Wrong => AssertionFlaw::SignatureWrong.into(),
             SignatureMissing::Claims => AssertionFlaw::ClaimMissing.into(),
-            SignatureMissing::KeysUnavailable => Reason::IssuerUnavailable,
+            SignatureMissing::KeysUnavailable(_) => Reason::IssuerUnavailable,
         })
     }
 }

@@ -122,7 +122,7 @@ impl ClientJwts {
             SignatureMissing::NoKey => Unchecked::AtOnce(Flaw::SignatureWrong),
             SignatureMissing::Wrong => Unchecked::Verified(Flaw::SignatureWrong),
             SignatureMissing::Claims => Unchecked::Verified(Flaw::ClaimMissing),
-            SignatureMissing::KeysUnavailable => Unchecked::KeysUnavailable,
+            SignatureMissing::KeysUnavailable(_) => Unchecked::KeysUnavailable,
         })
     }
 

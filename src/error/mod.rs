@@ -20,6 +20,7 @@ mod mistakes;
 mod proof;
 mod public;
 mod reason;
+mod remote;
 mod value;
 
 pub use assertion::AssertionFlaw;
@@ -32,6 +33,8 @@ pub use metadata::MetadataFlaw;
 pub use mistakes::Mistakes;
 pub use proof::ProofFlaw;
 pub use reason::Reason;
+pub use remote::RemoteError;
+pub(crate) use remote::shown;
 
 /// A refused request, and why. Two with the same reason and wait are equal.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -93,8 +96,8 @@ impl PartialEq for Refusal {
 
 impl Eq for Refusal {}
 
-/// A failure of a part of the host (its store, its registry, its signer, its source of claims), or of
-/// concurrent writes. Nothing is wrong with the request.
+/// A failure of a part of the host (its store, its registry, its signer, its source of claims), of another
+/// server, or of concurrent writes. Nothing is wrong with the request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -107,6 +110,12 @@ pub enum Fault {
     /// Concurrent requests kept changing the grant.
     #[error("the grant kept changing")]
     Contended,
+    /// Another server did not respond, or its response is of no use.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The host's own source of an issuer's keys failed.
+    #[error("the source of keys: {0}")]
+    KeySource(#[source] BackendError),
 }
 
 impl Fault {
@@ -117,6 +126,8 @@ impl Fault {
             Self::Backend(error) if error.is_permanent() => Reason::StoreBroken,
             Self::Backend(_) | Self::Deadline => Reason::StoreUnavailable,
             Self::Contended => Reason::Contended,
+            Self::Remote(error) => error.reason(),
+            Self::KeySource(_) => Reason::IssuerUnavailable,
         }
     }
 }

@@ -116,7 +116,9 @@ impl TokenSigner for JwtSigner {
 fn unavailable(fault: Fault) -> BackendError {
     match fault {
         Fault::Backend(error) => error,
-        Fault::Deadline | Fault::Contended => BackendError::transient(fault),
+        Fault::Deadline | Fault::Contended | Fault::Remote(_) | Fault::KeySource(_) => {
+            BackendError::transient(fault)
+        }
     }
 }
 

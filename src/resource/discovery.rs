@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::base::origin;
-use crate::error::Reason;
+use crate::error::{Reason, Refusal, RemoteError, shown};
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest, OutboundResponse};
 use crate::trust::kept::{Answer, DEADLINE, Freshness, NoAnswer, RemoteValue};
 
@@ -32,6 +32,25 @@ pub(super) struct Published {
     #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only signatures need keys"))]
     pub(super) jwks_uri: Option<String>,
     pub(super) introspection_endpoint: Option<String>,
+    /// The URL of the document.
+    #[serde(skip)]
+    place: String,
+}
+
+/// What is fetched, in the cause of a failure.
+const WHAT: &str = "the metadata";
+
+impl Published {
+    /// The document lacks a member.
+    #[cfg(feature = "jwt")]
+    pub(super) fn unusable(&self, flaw: &'static str) -> Refusal {
+        RemoteError::unavailable(WHAT, &self.place, flaw).into()
+    }
+
+    /// The issuer does not offer what the host has configured.
+    pub(super) fn refused(&self, flaw: &'static str) -> Refusal {
+        RemoteError::refused(WHAT, &self.place, flaw).into()
+    }
 }
 
 impl Discovery {
@@ -54,34 +73,51 @@ impl Discovery {
     }
 
     /// The current metadata, from the cache or freshly fetched.
-    pub(super) async fn published(&self, now: DateTime<Utc>) -> Result<Arc<Published>, Reason> {
+    pub(super) async fn published(&self, now: DateTime<Utc>) -> Result<Arc<Published>, Refusal> {
         self.0.kept.latest(false, now, self.fetch(now)).await
     }
 
     async fn fetch(&self, now: DateTime<Utc>) -> Result<Answer<Arc<Published>>, NoAnswer> {
+        let mut missing: Option<RemoteError> = None;
         for place in places(&self.0.issuer) {
-            let request = OutboundRequest::get(place, ChosenBy::Host)
+            let request = OutboundRequest::get(place.as_str(), ChosenBy::Host)
                 .header("accept", "application/json")
                 .limits(MAX_DOCUMENT, DEADLINE);
+            let unusable = |flaw: String| RemoteError::unavailable(WHAT, &place, flaw);
             match outbound::ask(&*self.0.outbound, &request).await {
                 Ok(response) if response.status() == 200 => {
-                    let published = self.read(&response).ok_or(Reason::IssuerUnavailable)?;
+                    let mut published = self.read(&response).map_err(unusable)?;
+                    published.place = place;
                     return Ok(Freshness::default().of(Arc::new(published), &response, now));
                 }
                 // The document is not here: try the next URL. Any other failure counts as an outage of the
                 // issuer.
-                Ok(response) if matches!(response.status(), 400 | 401 | 403 | 404 | 405 | 410) => {}
-                Ok(_) => break,
-                Err(error) => return Err(NoAnswer::of(error, Reason::IssuerUnavailable)),
+                Ok(response) if matches!(response.status(), 400 | 401 | 403 | 404 | 405 | 410) => {
+                    let flaw = format!("status {}", response.status());
+                    missing = Some(match missing {
+                        Some(error) => error.also(&place, &flaw),
+                        None => unusable(flaw),
+                    });
+                }
+                Ok(response) => return Err(unusable(format!("status {}", response.status())).into()),
+                Err(error) => return Err(NoAnswer::of(error, unusable(error.to_string()))),
             }
         }
-        Err(Reason::IssuerUnavailable.into())
+        Err(missing.map_or_else(|| Reason::IssuerUnavailable.into(), NoAnswer::from))
     }
 
-    /// RFC 8414 section 3.3.
-    fn read(&self, response: &OutboundResponse) -> Option<Published> {
-        let published: Published = serde_json::from_slice(response.body()).ok()?;
-        Some(published).filter(|published| published.issuer == self.0.issuer)
+    /// RFC 8414 section 3.3. The error says what is wrong.
+    ///
+    /// Another issuer is a temporary failure, too: during a deployment, the host may have the new name already
+    /// or the server the old one.
+    fn read(&self, response: &OutboundResponse) -> Result<Published, String> {
+        let published: Published = serde_json::from_slice(response.body())
+            .map_err(|_| "it is not a metadata document in JSON with an issuer".to_owned())?;
+        let Published { issuer, .. } = &published;
+        match *issuer == self.0.issuer {
+            true => Ok(published),
+            false => Err(format!("its issuer is '{}', expected '{}'", shown(issuer), self.0.issuer)),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::{Access, GuardBuilder, Requirement, Shared, TokenVerifier};
 use crate::audit::Audit;
 use crate::base::time::in_time;
 use crate::base::{Clock, ResourceId};
-use crate::error::{Reason, Refusal};
+use crate::error::{Fault, Reason, Refusal};
 use crate::http::{Request, Response};
 use crate::trust::{PROOF_FIELD, Proven};
 
@@ -179,7 +179,7 @@ impl Guard {
     ) -> Result<(), Refusal> {
         let Inner { keys, deadline, .. } = &*self.inner;
         let allowed = in_time(verifier.check_proof_algorithm(access, proven.algorithm), *deadline).await;
-        allowed.unwrap_or_else(|| Err(Reason::StoreUnavailable.into()))?;
+        allowed.unwrap_or_else(|| Err(Fault::Deadline.into()))?;
         keys.use_up(proven, now, *deadline).await
     }
 
@@ -190,7 +190,7 @@ impl Guard {
         let mut worst: Option<Refusal> = None;
         for verifier in verifiers {
             let answer = in_time(verifier.verify(token, resource, now), *deadline).await;
-            match answer.unwrap_or_else(|| Err(Reason::StoreUnavailable.into())) {
+            match answer.unwrap_or_else(|| Err(Fault::Deadline.into())) {
                 Ok(access) => return Ok((access, &**verifier)),
                 Err(refusal) if worst.as_ref().is_none_or(|worst| outranks(&refusal, worst)) => {
                     worst = Some(refusal);

@@ -57,6 +57,7 @@ impl From<Fault> for HostError {
             Fault::Backend(error) => Self::Backend(error),
             Fault::Deadline => Self::Deadline,
             Fault::Contended => Self::Contended,
+            Fault::Remote(_) | Fault::KeySource(_) => Self::Backend(BackendError::transient(fault)),
         }
     }
 }

@@ -8,8 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::kept::{Answer, DEADLINE, Freshness, NoAnswer, RemoteValue};
 use super::key_source::{KeySource, TrustedKeys};
-use crate::error::BackendError;
-use crate::error::Reason;
+use crate::error::{BackendError, Refusal, RemoteError};
 use crate::jose::JwkSet;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
 
@@ -68,11 +67,12 @@ impl FetchedKeys {
             .header("accept", "application/jwk-set+json, application/json")
             .limits(JwkSet::MAX_BYTES, DEADLINE);
         let answer = outbound::ask(&*self.outbound, &request).await;
-        let response = answer.map_err(|error| NoAnswer::of(error, Reason::IssuerUnavailable))?;
+        let unusable = |flaw: String| RemoteError::unavailable("the keys", &self.url, flaw);
+        let response = answer.map_err(|error| NoAnswer::of(error, unusable(error.to_string())))?;
         if response.status() != 200 {
-            return Err(Reason::IssuerUnavailable.into());
+            return Err(unusable(format!("status {}", response.status())).into());
         }
-        let keys = TrustedKeys::parse(response.body()).map_err(|_| Reason::IssuerUnavailable)?;
+        let keys = TrustedKeys::parse(response.body()).map_err(|error| unusable(error.to_string()))?;
         Ok(self.freshness.of(keys, &response, now))
     }
 }
@@ -80,7 +80,7 @@ impl FetchedKeys {
 #[async_trait]
 impl KeySource for FetchedKeys {
     async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError> {
-        self.kept.latest(unknown_kid, now, self.fetch(now)).await.map_err(BackendError::transient)
+        self.kept.latest(unknown_kid, now, self.fetch(now)).await.map_err(Refusal::into_backend_error)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::base::after;
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 use crate::outbound::{OutboundError, OutboundResponse};
 
 /// A cached remote value.
@@ -43,24 +43,24 @@ pub(crate) struct Answer<T> {
 /// Why there is no answer.
 pub(crate) enum NoAnswer {
     /// The fetch failed.
-    Failed(Reason),
+    Failed(Refusal),
     /// Nothing was fetched, for lack of room: that says nothing about the other server, so no pause follows.
-    NotAsked(Reason),
+    NotAsked(Refusal),
 }
 
 impl NoAnswer {
-    /// The failure of a request, with the reason for callers.
-    pub(crate) fn of(error: OutboundError, reason: Reason) -> Self {
+    /// The failure of a request, with the refusal for callers.
+    pub(crate) fn of(error: OutboundError, refusal: impl Into<Refusal>) -> Self {
         match error {
-            OutboundError::Busy => Self::NotAsked(reason),
-            _ => Self::Failed(reason),
+            OutboundError::Busy => Self::NotAsked(refusal.into()),
+            _ => Self::Failed(refusal.into()),
         }
     }
 }
 
-impl From<Reason> for NoAnswer {
-    fn from(reason: Reason) -> Self {
-        Self::Failed(reason)
+impl<R: Into<Refusal>> From<R> for NoAnswer {
+    fn from(refusal: R) -> Self {
+        Self::Failed(refusal.into())
     }
 }
 
@@ -69,7 +69,7 @@ struct State<T> {
     /// The time of the last fetch.
     asked: Option<DateTime<Utc>>,
     /// Why the last fetch failed.
-    failed: Option<Reason>,
+    failed: Option<Refusal>,
     /// Whether a fetch is in progress.
     asking: bool,
     waiting: Vec<Waker>,
@@ -97,7 +97,7 @@ impl<T: Clone> RemoteValue<T> {
         renew: bool,
         now: DateTime<Utc>,
         ask: impl Future<Output = Result<Answer<T>, E>>,
-    ) -> Result<T, Reason> {
+    ) -> Result<T, Refusal> {
         let turn = poll_fn(|context| {
             let mut state = self.state();
             let turn = state.turn(renew, self.renew_every, now);
@@ -109,8 +109,8 @@ impl<T: Clone> RemoteValue<T> {
         });
         match turn.await {
             Turn::Use(value) => return Ok(value),
-            Turn::Fail(reason) => return Err(reason),
-            Turn::Wait => return Err(Reason::IssuerUnavailable),
+            Turn::Fail(refusal) => return Err(refusal),
+            Turn::Wait => return Err(Reason::IssuerUnavailable.into()),
             Turn::Ask => {}
         }
         let asking = Asking { state: &self.state, settled: false };
@@ -128,7 +128,7 @@ enum Turn<T> {
     Use(T),
     Ask,
     Wait,
-    Fail(Reason),
+    Fail(Refusal),
 }
 
 impl<T: Clone> State<T> {
@@ -147,11 +147,12 @@ impl<T: Clone> State<T> {
             (self.asking, self.asked) = (true, Some(now));
             return Turn::Ask;
         }
-        match (usable, self.failed) {
+        match (usable, &self.failed) {
             // The last fetch failed, so it is unknown whether there is a newer value.
-            (Some(_), Some(reason)) if renew => Turn::Fail(reason),
+            (Some(_), Some(refusal)) if renew => Turn::Fail(refusal.clone()),
             (Some(value), _) => Turn::Use(value),
-            (None, reason) => Turn::Fail(reason.unwrap_or(Reason::IssuerUnavailable)),
+            (None, Some(refusal)) => Turn::Fail(refusal.clone()),
+            (None, None) => Turn::Fail(Reason::IssuerUnavailable.into()),
         }
     }
 
@@ -173,26 +174,26 @@ impl<T: Clone> Asking<'_, T> {
         answer: Result<Answer<T>, NoAnswer>,
         renew: bool,
         now: DateTime<Utc>,
-    ) -> Result<T, Reason> {
+    ) -> Result<T, Refusal> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.settled = true;
         state.asking = false;
-        let reason = match answer {
+        let refusal = match answer {
             Ok(answer) => {
                 let value = answer.value.clone();
                 (state.answer, state.failed) = (Some(answer), None);
                 return Ok(value);
             }
-            Err(NoAnswer::Failed(reason)) => {
-                state.failed = Some(reason);
-                reason
+            Err(NoAnswer::Failed(refusal)) => {
+                state.failed = Some(refusal.clone());
+                refusal
             }
-            Err(NoAnswer::NotAsked(reason)) => {
+            Err(NoAnswer::NotAsked(refusal)) => {
                 state.asked = None;
-                reason
+                refusal
             }
         };
-        state.usable(now).filter(|_| !renew).ok_or(reason)
+        state.usable(now).filter(|_| !renew).ok_or(refusal)
     }
 }
 

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::key_source::{KeySource, TrustedKeys};
 use crate::base::Digest;
+use crate::error::BackendError;
 use crate::jose::{JwsError, Unverified};
 
 /// Claims, and the key that signed them.
@@ -22,7 +23,7 @@ pub(crate) enum SignatureMissing {
     /// The signature is valid, but the claims have wrong types.
     Claims,
     /// The keys could not be fetched.
-    KeysUnavailable,
+    KeysUnavailable(BackendError),
 }
 
 /// The claims that one of the keys signed. An unknown key may be new: then the keys are fetched once more.
@@ -31,10 +32,10 @@ pub(crate) async fn signed_claims<T: DeserializeOwned>(
     jws: &Unverified<'_>,
     now: DateTime<Utc>,
 ) -> Result<Signed<T>, SignatureMissing> {
-    let keys = source.keys(false, now).await.map_err(|_| SignatureMissing::KeysUnavailable)?;
+    let keys = source.keys(false, now).await.map_err(SignatureMissing::KeysUnavailable)?;
     match read(jws, &keys) {
         Err(Unread::KeyMissing(missing)) => {
-            let fresh = source.keys(true, now).await.map_err(|_| SignatureMissing::KeysUnavailable)?;
+            let fresh = source.keys(true, now).await.map_err(SignatureMissing::KeysUnavailable)?;
             let read = if fresh.is(&keys) { Err(Unread::KeyMissing(missing)) } else { read(jws, &fresh) };
             read.map_err(|(Unread::KeyMissing(missing) | Unread::Refused(missing))| missing)
         }

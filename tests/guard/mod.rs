@@ -1,6 +1,7 @@
 //! The guard in front of an API.
 
 mod attacks;
+mod causes;
 mod challenges;
 mod discovery;
 mod introspection;

@@ -79,8 +79,8 @@ impl HttpOutboundBuilder {
         self
     }
 
-    /// Receives every failed request: the host of its URL and the cause, both safe to log. The caller of the
-    /// request does not learn the cause.
+    /// Receives every failed request: the host of its URL and the cause, both safe to log. The client whose
+    /// request needed it does not learn the cause; the audit of a guard does.
     pub fn on_failure(mut self, told: impl Fn(&str, OutboundError) + Send + Sync + 'static) -> Self {
         self.told = Some(Arc::new(told));
         self

@@ -4,6 +4,7 @@ mod answer;
 #[cfg(feature = "jwt")]
 mod signed;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use form_urlencoded::byte_serialize;
 
 use super::{Access, Discovery, TokenVerifier};
 use crate::base::{Digest, ResourceId, SecretText, after};
-use crate::error::{Reason, Refusal};
+use crate::error::{Reason, Refusal, RemoteError};
 use crate::http::bearer::is_token;
 use crate::outbound::{self, ChosenBy, Outbound, OutboundRequest};
 use crate::trust::Recent;
@@ -67,7 +68,15 @@ trait AnswerReader: Send + Sync {
     fn media_type(&self) -> &'static str;
 
     /// Verifies the response, and returns it as JSON.
-    async fn read(&self, body: &[u8], issuer: Option<&str>, now: DateTime<Utc>) -> Result<Vec<u8>, Reason>;
+    async fn read(&self, body: &[u8], issuer: Option<&str>, now: DateTime<Utc>) -> Result<Vec<u8>, Unread>;
+}
+
+/// Why a response could not be read.
+#[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only signed responses need a reader"))]
+enum Unread {
+    Flaw(&'static str),
+    /// The keys for its signature are missing.
+    Keys(Refusal),
 }
 
 enum Endpoint {
@@ -168,7 +177,7 @@ impl Introspection {
     }
 
     /// The server's response for a token; `None` if it is not active.
-    async fn known(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Arc<Active>>, Reason> {
+    async fn known(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Arc<Active>>, Refusal> {
         if self.max_age.is_zero() {
             return self.ask(token, now).await.map(|answer| answer.value);
         }
@@ -177,13 +186,14 @@ impl Introspection {
         entry.latest(false, now, self.ask(token, now)).await
     }
 
-    async fn ask(&self, token: &str, now: DateTime<Utc>) -> Result<Answer<Option<Arc<Active>>>, Reason> {
+    async fn ask(&self, token: &str, now: DateTime<Utc>) -> Result<Answer<Option<Arc<Active>>>, Refusal> {
         let found;
         let endpoint = match &self.endpoint {
             Endpoint::At(url) => url,
             Endpoint::Of(discovery) => {
                 found = discovery.published(now).await?;
-                found.introspection_endpoint.as_ref().ok_or(Reason::IssuerRefused)?
+                let named = found.introspection_endpoint.as_ref();
+                named.ok_or_else(|| found.refused("no introspection_endpoint"))?
             }
         };
         let form = [("token", token), ("token_type_hint", "access_token")];
@@ -197,18 +207,24 @@ impl Introspection {
             .header("accept", accept)
             .limits(longest, DEADLINE);
         let response = outbound::ask(&*self.outbound, &request).await;
-        let response = response.map_err(|_| Reason::IssuerUnavailable)?;
+        let response = response.map_err(|error| unusable(endpoint, error.to_string()))?;
         match response.status() {
             200 => {}
-            400 | 401 | 403 | 404 | 405 => return Err(Reason::IssuerRefused),
-            _ => return Err(Reason::IssuerUnavailable),
+            status @ (400 | 401 | 403 | 404 | 405) => {
+                return Err(RemoteError::refused(WHAT, endpoint, refused(status)).into());
+            }
+            status => return Err(unusable(endpoint, format!("status {status}"))),
         }
         let read = match &self.reader {
-            Some(reader) => Some(reader.read(response.body(), self.issuer.as_deref(), now).await?),
+            Some(reader) => Some(reader.read(response.body(), self.issuer.as_deref(), now).await),
             None => None,
         };
+        let read = read.transpose().map_err(|unread| match unread {
+            Unread::Flaw(flaw) => unusable(endpoint, flaw),
+            Unread::Keys(refusal) => refusal,
+        })?;
         let json = read.as_deref().unwrap_or(response.body());
-        let value = Active::read(json).ok_or(Reason::IssuerUnavailable)?.map(Arc::new);
+        let value = Active::read(json).ok_or_else(|| unusable(endpoint, NO_ANSWER))?.map(Arc::new);
         let until = self.believed_until(value.as_deref(), now);
         Ok(Answer { value, fresh_until: until, stale_until: until })
     }
@@ -220,6 +236,24 @@ impl Introspection {
             Some(expiry) if expiry > now => expiry.min(longest),
             Some(_) | None => after(now, self.max_age.min(INACTIVE_FOR)),
         }
+    }
+}
+
+/// What is requested, in the cause of a failure.
+const WHAT: &str = "the introspection";
+
+const NO_ANSWER: &str = "it is not an introspection response in JSON (RFC 7662 section 2.2)";
+
+fn unusable(endpoint: &str, flaw: impl Into<Cow<'static, str>>) -> Refusal {
+    RemoteError::unavailable(WHAT, endpoint, flaw).into()
+}
+
+/// What a status says about the host's configuration.
+fn refused(status: u16) -> String {
+    match status {
+        401 => "status 401: it refused the credentials of this API".to_owned(),
+        403 => "status 403: this API may not introspect tokens there".to_owned(),
+        _ => format!("status {status}"),
     }
 }
 

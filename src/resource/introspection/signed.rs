@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{AnswerReader, Introspection};
+use super::{AnswerReader, Introspection, Unread};
 use crate::base::numeric_date::NumericDate;
-use crate::error::Reason;
+use crate::error::Refusal;
 use crate::jose::Jws;
 use crate::resource::Audience;
 use crate::trust::times::CLOCK_SKEW;
@@ -36,6 +36,8 @@ const MEDIA_TYPE: &str = "application/token-introspection+jwt";
 
 const TYPE: &str = "token-introspection+jwt";
 
+const NOT_SIGNED: &str = "it is not a signed response (RFC 9701)";
+
 /// The maximum age of a response, in seconds.
 const OLDEST: i64 = 60;
 
@@ -53,25 +55,30 @@ impl AnswerReader for SignedAnswers {
         MEDIA_TYPE
     }
 
-    async fn read(&self, body: &[u8], issuer: Option<&str>, now: DateTime<Utc>) -> Result<Vec<u8>, Reason> {
-        let text = std::str::from_utf8(body).map_err(|_| Reason::IssuerUnavailable)?;
-        let jws = Jws::parse(text).map_err(|_| Reason::IssuerUnavailable)?;
+    async fn read(&self, body: &[u8], issuer: Option<&str>, now: DateTime<Utc>) -> Result<Vec<u8>, Unread> {
+        let text = std::str::from_utf8(body).map_err(|_| Unread::Flaw(NOT_SIGNED))?;
+        let jws = Jws::parse(text).map_err(|_| Unread::Flaw(NOT_SIGNED))?;
         if !jws.has_typ(TYPE) {
-            return Err(Reason::IssuerUnavailable);
+            return Err(Unread::Flaw(NOT_SIGNED));
         }
         let signed = signed_claims::<Body>(&*self.keys, &jws, now).await;
         let answer = signed.map_err(|missing| match missing {
-            SignatureMissing::NoKey
-            | SignatureMissing::Wrong
-            | SignatureMissing::Claims
-            | SignatureMissing::KeysUnavailable => Reason::IssuerUnavailable,
+            SignatureMissing::NoKey => Unread::Flaw("its signature is by an unknown key"),
+            SignatureMissing::Wrong => Unread::Flaw("its signature is wrong"),
+            SignatureMissing::Claims => Unread::Flaw("it lacks claims of RFC 9701"),
+            SignatureMissing::KeysUnavailable(error) => Unread::Keys(Refusal::of_key_source(error)),
         })?;
         let answer = answer.claims;
         let age = now.timestamp() - answer.iat.seconds();
-        let is_ours = issuer == Some(answer.iss.as_str()) && answer.aud.names(&self.client);
-        match is_ours && (-CLOCK_SKEW..=OLDEST).contains(&age) {
-            true => serde_json::to_vec(&answer.token_introspection).map_err(|_| Reason::IssuerUnavailable),
-            false => Err(Reason::IssuerUnavailable),
-        }
+        let flaw = if issuer != Some(answer.iss.as_str()) {
+            "it is by another issuer"
+        } else if !answer.aud.names(&self.client) {
+            "it is for another client"
+        } else if !(-CLOCK_SKEW..=OLDEST).contains(&age) {
+            "it is too old, or from the future"
+        } else {
+            return serde_json::to_vec(&answer.token_introspection).map_err(|_| Unread::Flaw(NOT_SIGNED));
+        };
+        Err(Unread::Flaw(flaw))
     }
 }

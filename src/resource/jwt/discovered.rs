@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::JwtVerifier;
-use crate::error::Reason;
+use crate::error::Refusal;
 use crate::outbound::Outbound;
 use crate::resource::{Discovery, GuardBuilder};
 use crate::store::BackendError;
@@ -44,9 +44,9 @@ impl DiscoveredKeys {
 #[async_trait]
 impl KeySource for DiscoveredKeys {
     async fn keys(&self, unknown_kid: bool, now: DateTime<Utc>) -> Result<TrustedKeys, BackendError> {
-        let published = self.discovery.published(now).await.map_err(BackendError::transient)?;
+        let published = self.discovery.published(now).await.map_err(Refusal::into_backend_error)?;
         let url = published.jwks_uri.as_deref();
-        let url = url.ok_or_else(|| BackendError::transient(Reason::IssuerUnavailable))?;
+        let url = url.ok_or_else(|| published.unusable("no jwks_uri").into_backend_error())?;
         self.at(url).keys(unknown_kid, now).await
     }
 }

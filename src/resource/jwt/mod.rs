@@ -16,7 +16,6 @@ use crate::base::ResourceId;
 use crate::error::{Reason, Refusal};
 use crate::jose::{Jws, Unverified};
 use crate::signing::ACCESS_TOKEN;
-use crate::store::BackendError;
 use crate::trust::{KeySource, SignatureMissing, Signed, signed_claims};
 use claims::{is_of_another_kind, required};
 use leniency::Leniencies;
@@ -160,7 +159,7 @@ impl JwtVerifier {
         if access.audience() != Some(resource) {
             return Ok(None);
         }
-        let keys = self.keys.keys(false, now).await.map_err(unavailable)?;
+        let keys = self.keys.keys(false, now).await.map_err(Refusal::of_key_source)?;
         if !keys.as_slice().iter().any(|trusted| trusted.digest() == key) {
             return Ok(None);
         }
@@ -168,11 +167,11 @@ impl JwtVerifier {
         Ok(Some(access))
     }
 
-    async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Signed<TokenClaims>, Reason> {
+    async fn signed(&self, jws: &Unverified<'_>, now: DateTime<Utc>) -> Result<Signed<TokenClaims>, Refusal> {
         signed_claims(&*self.keys, jws, now).await.map_err(|missing| match missing {
-            SignatureMissing::NoKey | SignatureMissing::Wrong => Reason::TokenSignatureWrong,
-            SignatureMissing::Claims => Reason::TokenUnreadable,
-            SignatureMissing::KeysUnavailable => Reason::IssuerUnavailable,
+            SignatureMissing::NoKey | SignatureMissing::Wrong => Reason::TokenSignatureWrong.into(),
+            SignatureMissing::Claims => Reason::TokenUnreadable.into(),
+            SignatureMissing::KeysUnavailable(error) => Refusal::of_key_source(error),
         })
     }
 }
@@ -202,10 +201,6 @@ impl TokenVerifier for JwtVerifier {
     fn issuer(&self) -> Option<&str> {
         Some(&self.issuer)
     }
-}
-
-fn unavailable(_: BackendError) -> Refusal {
-    Reason::IssuerUnavailable.into()
 }
 
 impl fmt::Debug for JwtVerifier {
