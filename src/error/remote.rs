@@ -60,8 +60,8 @@ impl Refusal {
         }
     }
 
-    /// The keys of an issuer are missing, because this source of keys failed. The cause is that of the source,
-    /// if it is one of ours.
+    /// The keys of an issuer are missing, because this source of keys failed. The cause is that of the
+    /// source, if it is one of ours.
     pub(crate) fn of_key_source(error: BackendError) -> Self {
         match error.source().and_then(|source| source.downcast_ref::<Arc<Fault>>()) {
             Some(cause) => Self { cause: Some(Arc::clone(cause)), ..Reason::IssuerUnavailable.into() },

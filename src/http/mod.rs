@@ -285,8 +285,8 @@ const NOSNIFF: (&str, Cow<'static, str>) = ("x-content-type-options", Cow::Borro
 pub(crate) const NO_STORE: (&str, Cow<'static, str>) = ("cache-control", Cow::Borrowed("no-store"));
 pub(crate) const NO_CACHE: (&str, Cow<'static, str>) = ("pragma", Cow::Borrowed("no-cache"));
 
-/// Shows the status, and of an error its challenge and its code, so that a failing test says why. Nothing else:
-/// other fields and members may hold secrets.
+/// Shows the status, and of an error its challenge and its code, so that a failing test says why. Nothing
+/// else: other fields and members may hold secrets.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         #[derive(Deserialize)]

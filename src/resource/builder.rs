@@ -126,8 +126,8 @@ impl GuardBuilder {
         self
     }
 
-    /// Receives every refused request, and why. Without an audit, a debug build writes the first fault of each
-    /// kind to standard error.
+    /// Receives every refused request, and why. Without an audit, a debug build writes the first fault of
+    /// each kind to standard error.
     pub fn audit(mut self, audit: impl Audit + 'static) -> Self {
         self.audit = Some(Arc::new(audit));
         self

@@ -108,8 +108,8 @@ impl Discovery {
 
     /// RFC 8414 section 3.3. The error says what is wrong.
     ///
-    /// Another issuer is a temporary failure, too: during a deployment, the host may have the new name already
-    /// or the server the old one.
+    /// Another issuer is a temporary failure, too: during a deployment, the host may have the new name
+    /// already or the server the old one.
     fn read(&self, response: &OutboundResponse) -> Result<Published, String> {
         let published: Published = serde_json::from_slice(response.body())
             .map_err(|_| "it is not a metadata document in JSON with an issuer".to_owned())?;
