@@ -26,8 +26,9 @@
 //! ```
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -162,15 +163,9 @@ pub struct TenantMap {
 
 #[derive(Default)]
 struct Entries {
-    servers: HashMap<Box<str>, Entry>,
-    /// The key of the tenant that uses each store.
-    stores: HashMap<StoreIdentity, Box<str>>,
-}
-
-struct Entry {
-    server: AuthorizationServer,
-    /// As the store said when the server was added.
-    store: Option<StoreIdentity>,
+    servers: HashMap<Box<str>, AuthorizationServer>,
+    /// The hashes of the identities of their stores: eight bytes for each tenant.
+    stores: HashSet<u64>,
 }
 
 impl Entries {
@@ -180,21 +175,30 @@ impl Entries {
         server: AuthorizationServer,
     ) -> Result<Option<AuthorizationServer>, TenantError> {
         let store = server.store_identity();
-        let other = store.as_ref().and_then(|store| self.stores.get(store)).filter(|other| **other != key);
-        if let Some(other) = other.and_then(|other| self.servers.get(other)) {
-            return Err(TenantError::StoreShared(Arc::clone(&other.server.rules().issuer)));
+        let hash = store.as_ref().map(hash_of);
+        if hash.is_some_and(|hash| self.stores.contains(&hash)) {
+            let mut others = self.servers.iter().filter(|(own, _)| **own != key);
+            if let Some((_, other)) = others.find(|(_, other)| other.store_identity() == store) {
+                return Err(TenantError::StoreShared(Arc::clone(&other.rules().issuer)));
+            }
         }
         let replaced = self.remove(&key);
-        self.stores.extend(store.clone().map(|store| (store, key.clone())));
-        self.servers.insert(key, Entry { server, store });
+        self.stores.extend(hash);
+        self.servers.insert(key, server);
         Ok(replaced)
     }
 
     fn remove(&mut self, key: &str) -> Option<AuthorizationServer> {
-        let Entry { server, store } = self.servers.remove(key)?;
-        store.map(|store| self.stores.remove(&store));
+        let server = self.servers.remove(key)?;
+        server.store_identity().map(|store| self.stores.remove(&hash_of(&store)));
         Some(server)
     }
+}
+
+fn hash_of(store: &StoreIdentity) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    store.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,7 +255,7 @@ impl TenantMap {
             By::Path => Cow::Borrowed(to.first_segment()),
         };
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.servers.get(&*key).map(|entry| entry.server.clone())
+        entries.servers.get(&*key).cloned()
     }
 
     fn key_of(&self, issuer: &str) -> Option<Box<str>> {

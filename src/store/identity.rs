@@ -1,8 +1,8 @@
 //! [`StoreIdentity`]: which grants a store reads and writes.
 
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which grants a store reads and writes: equal for two handles of the same grants, and different for two of
 /// different ones, such as two spaces of one database.
@@ -13,24 +13,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// let acme = StoreIdentity::named(["dynamo", "eu-central-1", "grants", "acme"]);
 /// assert_eq!(acme, StoreIdentity::named(["dynamo", "eu-central-1", "grants", "acme"]));
 /// assert_ne!(acme, StoreIdentity::named(["dynamo", "eu-central-1", "grants", "globex"]));
-/// assert_ne!(StoreIdentity::unique(), StoreIdentity::unique());
+///
+/// let (one, other) = (vec![0; 16], vec![0; 16]);
+/// assert_ne!(StoreIdentity::at(&one[..]), StoreIdentity::at(&other[..]));
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StoreIdentity(Kind);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Kind {
-    Unique(u64),
+    At(usize),
     Named(Arc<[Box<str>]>),
 }
 
 impl StoreIdentity {
-    /// An identity that no other store of this process has or ever had, for grants in memory: make it once,
-    /// with the store, and return clones of it.
+    /// By the address of something that the store owns and that has a size, for grants in memory. It means
+    /// nothing after the store is gone, because another one can get its memory.
     #[must_use]
-    pub fn unique() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(Kind::Unique(NEXT.fetch_add(1, Ordering::Relaxed)))
+    pub fn at<T: ?Sized>(owned: &T) -> Self {
+        Self(Kind::At(ptr::from_ref(owned).addr()))
     }
 
     /// By names: the kind of the store first, then where it is, and last the space in it. Never a password.
@@ -43,7 +44,7 @@ impl StoreIdentity {
 impl fmt::Debug for StoreIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Unique(number) => f.debug_tuple("StoreIdentity").field(number).finish(),
+            Kind::At(address) => f.debug_tuple("StoreIdentity").field(address).finish(),
             Kind::Named(names) => f.debug_tuple("StoreIdentity").field(names).finish(),
         }
     }

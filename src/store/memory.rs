@@ -33,7 +33,6 @@ pub struct MemoryStore {
     limit: usize,
     /// The shard where the next purge continues.
     next_purge: AtomicUsize,
-    identity: StoreIdentity,
 }
 
 /// What is kept beside the grants.
@@ -135,7 +134,6 @@ impl MemoryStore {
             beside: OnceLock::new(),
             limit: limit.div_ceil(shards).max(1),
             next_purge: AtomicUsize::new(0),
-            identity: StoreIdentity::unique(),
         }
     }
 
@@ -390,7 +388,7 @@ impl TokenStore for MemoryStore {
     }
 
     fn identity(&self) -> Option<StoreIdentity> {
-        Some(self.identity.clone())
+        Some(StoreIdentity::at(&*self.shards))
     }
 }
 
@@ -446,7 +444,7 @@ mod tests {
     fn a_small_store_at_rest_has_room_for_grants_alone() {
         let store = MemoryStore::small();
         assert!(store.is_empty() && store.beside.get().is_none());
-        assert!(size_of::<MemoryStore>() <= 64, "{}", size_of::<MemoryStore>());
+        assert!(size_of::<MemoryStore>() <= 48, "{}", size_of::<MemoryStore>());
         assert_eq!(store.beside().replays.len(), 1);
         assert_eq!(MemoryStore::new().beside().replays.len(), REPLAY_SHARDS);
     }

@@ -123,8 +123,8 @@ pub trait TokenStore: Send + Sync {
     }
 
     /// Which grants this store reads and writes, so that two tenants cannot share them by mistake
-    /// ([`TenantMap::insert`](crate::tenants::TenantMap::insert)); a wrapper asks the store inside. It is
-    /// read once for each server, not for requests.
+    /// ([`TenantMap::insert`](crate::tenants::TenantMap::insert)); a wrapper asks the store inside. It
+    /// never changes, and is read when tenants come and go, not for requests.
     ///
     /// With `None`, the default, or with different identities for the same grants, nothing notices tenants
     /// that share a store: a code or token of one is then valid at the other. With one identity for different
