@@ -236,7 +236,7 @@ impl Reason {
             R::LoginRequired => (E::LoginRequired, "the user has to sign in"),
             R::AccountSelectionRequired => (E::AccountSelectionRequired, "the user has to choose an account"),
             R::InteractionRequired => (E::InteractionRequired, "the user has to interact with a page"),
-            R::ConsentRequired => (E::ConsentRequired, "the user has to give consent"),
+            R::ConsentRequired | R::ConsentRequiredEachTime => (E::ConsentRequired, "the user has to give consent"),
             R::AuthenticationUnmet => (E::UnmetAuthenticationRequirements, "the authentication does not meet acr_values"),
             R::ConsentDenied => (E::AccessDenied, "the user denied the request"),
             R::ApproverBlocked => (E::AccessDenied, "the user may not continue"),

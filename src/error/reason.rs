@@ -294,6 +294,9 @@ pub enum Reason {
     InteractionRequired,
     /// `prompt=none`, but the user has to be asked.
     ConsentRequired,
+    /// `prompt=none`, but requests like this one need consent each time
+    /// ([`must_ask`](crate::Consent::must_ask)).
+    ConsentRequiredEachTime,
     /// None of the requested `acr_values` was met (RFC 9470).
     AuthenticationUnmet,
     /// The user denied the request.

@@ -161,9 +161,14 @@ impl AwaitConsent {
         Some(Write::replace(record.version(), record.grant().clone().revoke(now), now))
     }
 
-    /// The user would have to be asked, and the request forbids that (`consent_required`).
+    /// The user would have to be asked, and the request forbids that (`consent_required`). The log says whether
+    /// that holds for each such request.
     pub fn consent_required(self) -> ErrorAnswer {
-        self.refuse(Reason::ConsentRequired)
+        let reason = match self.must_ask() {
+            true => Reason::ConsentRequiredEachTime,
+            false => Reason::ConsentRequired,
+        };
+        self.refuse(reason)
     }
 
     /// Another page would have to be shown, and the request forbids that (`interaction_required`).

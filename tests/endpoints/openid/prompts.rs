@@ -122,6 +122,7 @@ async fn oi_21_prompt_none_has_a_code_or_the_error_that_names_what_needs_a_page(
     };
     let Unasked::Answered(response) = consent().await.approve_remembered().await else { panic!("no page") };
     assert_eq!(error(&Answer(response)), "consent_required");
+    assert_eq!(provider.fixture.log.last_reason(), Some(Reason::ConsentRequired));
     let answer = Answer(consent().await.interaction_required().await);
     assert_eq!(error(&answer), "interaction_required");
     let several = provider.visit(&silent).await.account_selection_required().await;
@@ -232,6 +233,7 @@ async fn oi_26_prompt_consent_asks_what_was_granted_before() {
     assert!(asked.must_ask());
     let Unasked::Ask(page) = asked.approve_remembered().await else { panic!("a page") };
     assert_eq!(error(&Answer(page.consent_required().await)), "consent_required");
+    assert_eq!(provider.fixture.log.last_reason(), Some(Reason::ConsentRequiredEachTime));
 }
 
 #[tokio::test]
