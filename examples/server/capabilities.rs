@@ -8,7 +8,7 @@ use grantor::{
 };
 
 use crate::config::Config;
-use crate::openid::{CLASSES, OpenIdSettings};
+use crate::openid::OpenIdSettings;
 use crate::toml_reader::Reader;
 
 /// What clients can use.
@@ -23,11 +23,6 @@ pub(crate) struct Capabilities {
     scopes: Vec<String>,
     is_provider: bool,
     is_pairwise: bool,
-    has_frames: bool,
-    /// Of every client.
-    requires_signed_requests: bool,
-    /// Of clients whose profile signs messages.
-    takes_signed_requests: bool,
     /// At this server, or at that of `mtls_endpoint_aliases`.
     takes_certificates: bool,
     verifies_chains: bool,
@@ -52,9 +47,6 @@ impl Capabilities {
             scopes: config.scopes.clone(),
             is_provider: config.openid.is_some(),
             is_pairwise: config.openid.as_ref().is_some_and(OpenIdSettings::is_pairwise),
-            has_frames: config.openid.as_ref().is_some_and(OpenIdSettings::has_frames),
-            requires_signed_requests: config.requests.signed,
-            takes_signed_requests: config.fapi.takes_signed_requests(),
             takes_certificates: config.takes_certificates() || config.mtls_endpoint_aliases.is_some(),
             verifies_chains: config.verifies_chains() || config.mtls_endpoint_aliases.is_some(),
             binds_to_certificates: config.fapi.binds_to_certificates(),
@@ -115,60 +107,7 @@ impl Capabilities {
         let senders = senders.into_iter().flatten();
         let senders = senders.map(|(key, sender)| format!("{key}: needs {sender:?} in fapi.sender"));
         let mistakes = scopes.chain(grants).chain(details).chain(signed).chain(of_profile).chain(pairwise);
-        let mistakes = mistakes.chain(certificates).chain(chains).chain(senders);
-        mistakes
-            .chain(self.of_logout(client))
-            .chain(self.of_classes(client))
-            .chain(self.unsignable(client))
-            .collect()
-    }
-
-    /// Members for a logout that this server does not have.
-    fn of_logout(&self, client: &ClientMetadata) -> impl Iterator<Item = String> {
-        const OPENID: &str = "needs [openid]";
-        const FRAMES: &str = "needs frontchannel_logout = true in [openid]";
-        let is_set = |member: Option<bool>| member == Some(true);
-        let members = [
-            ("post_logout_redirect_uris", !client.post_logout_redirect_uris.is_empty(), OPENID),
-            ("backchannel_logout_uri", client.backchannel_logout_uri.is_some(), OPENID),
-            (
-                "backchannel_logout_session_required",
-                is_set(client.backchannel_logout_session_required),
-                OPENID,
-            ),
-            ("frontchannel_logout_uri", client.frontchannel_logout_uri.is_some(), FRAMES),
-            (
-                "frontchannel_logout_session_required",
-                is_set(client.frontchannel_logout_session_required),
-                FRAMES,
-            ),
-        ];
-        let has = |needs| if needs == FRAMES { self.has_frames } else { self.is_provider };
-        let members = members.into_iter().filter(move |(_, is_set, needs)| *is_set && !has(*needs));
-        members.map(|(member, _, needs)| format!("{member}: {needs}"))
-    }
-
-    /// Authentication context classes that no sign-in here reaches.
-    fn of_classes(&self, client: &ClientMetadata) -> impl Iterator<Item = String> {
-        let classes = client.default_acr_values.iter().flatten();
-        let unknown = classes.filter(|class| !self.is_provider || !CLASSES.contains(&class.as_str()));
-        unknown.map(|class| match self.is_provider {
-            true => format!("default_acr_values: {class:?} is none of {}", CLASSES.join(" and ")),
-            false => "default_acr_values: needs [openid]".to_owned(),
-        })
-    }
-
-    /// Why a client without keys could never make an authorization request, if it has to sign them.
-    fn unsignable(&self, client: &ClientMetadata) -> Option<String> {
-        let grants = client.grant_types.as_deref().unwrap_or(&[GrantType::AuthorizationCode]);
-        let asks = [GrantType::AuthorizationCode, GrantType::Implicit].iter().any(|own| grants.contains(own));
-        let has_keys = client.jwks.is_some() || client.jwks_uri.is_some();
-        let signs_messages =
-            [Some(self.profile), client.profile].contains(&Some(Profile::Fapi2MessageSigning));
-        let of_profile = (signs_messages && self.takes_signed_requests).then_some("fapi.signed_requests");
-        let of_all = self.requires_signed_requests.then_some("require_signed_request_object");
-        let setting = of_all.or(of_profile).filter(|_| asks && !has_keys)?;
-        Some(format!("jwks: {setting} needs it, or jwks_uri: requests have to be signed"))
+        mistakes.chain(certificates).chain(chains).chain(senders).collect()
     }
 
     fn has_scope(&self, scope: &str) -> bool {
@@ -268,7 +207,7 @@ impl Reader {
 }
 
 /// The keys of the file that decide what clients can use.
-const WHAT_CLIENTS_USE: [&str; 15] = [
+const WHAT_CLIENTS_USE: [&str; 14] = [
     "profile",
     "fapi",
     "tls",
@@ -279,7 +218,6 @@ const WHAT_CLIENTS_USE: [&str; 15] = [
     "access_tokens",
     "resources",
     "keys",
-    "require_signed_request_object",
     "openid",
     "authorization_details",
     "exchange",
@@ -303,8 +241,6 @@ mod tests {
     const EXCHANGES: &str = "grant_types = [\"urn:ietf:params:oauth:grant-type:token-exchange\"]";
     const ASSERTS: &str = "grant_types = [\"urn:ietf:params:oauth:grant-type:jwt-bearer\"]";
     const PAYMENT: &str = "[[authorization_details]]\ntype = \"payment\"";
-    const FRAME: &str = "frontchannel_logout_uri = \"https://a.example/out\"";
-    const AFTER_LOGOUT: &str = "post_logout_redirect_uris = [\"https://a.example/\"]";
     const BY_NAME: &str =
         "token_endpoint_auth_method = \"tls_client_auth\"\ntls_client_auth_san_dns = \"a.example\"";
 
@@ -347,40 +283,12 @@ mod tests {
             ("", EXCHANGES, "needs an entry of [[exchange]]"),
             ("", ASSERTS, "needs an entry of [[assertion_issuers]]"),
             (PAYMENT, "authorization_details_types = [\"payment\", \"pay\"]", "\"pay\" is no type of"),
-            ("", AFTER_LOGOUT, "needs [openid]"),
-            ("", "backchannel_logout_uri = \"https://a.example/out\"", "needs [openid]"),
-            ("", "backchannel_logout_session_required = true", "needs [openid]"),
-            ("[openid]", FRAME, "needs frontchannel_logout = true in [openid]"),
-            ("[openid]", "frontchannel_logout_session_required = true", "needs frontchannel_logout = true"),
-            ("[openid]", "default_acr_values = [\"2\", \"gold\"]", "\"gold\" is none of"),
-            ("", "default_acr_values = [\"2\"]", "needs [openid]"),
         ] {
             let (found, key) = (of_client(head, client), client.split(' ').next().unwrap_or_default());
             assert_eq!(found.len(), 1, "{head}, {client}: {found:?}");
             let begins = found[0].starts_with(&format!("clients (a): {key}: "));
             assert!(begins && found[0].contains(expected), "{head}, {client}: {found:?}");
         }
-    }
-
-    #[test]
-    fn a_client_without_keys_signs_no_request() {
-        let required = "require_signed_request_object = true";
-        let public = "token_endpoint_auth_method = \"none\"";
-        for client in ["", public, "grant_types = [\"authorization_code\", \"client_credentials\"]"] {
-            let found = of_client(required, client);
-            let begins = "clients (a): jwks: require_signed_request_object needs it, or jwks_uri";
-            assert!(found.len() == 1 && found[0].starts_with(begins), "{client}: {found:?}");
-        }
-        for client in
-            [KEYED, "jwks_uri = \"https://a.example/jwks\"", "grant_types = [\"client_credentials\"]"]
-        {
-            assert_eq!(of_client(required, client), Vec::<String>::new(), "{client}");
-        }
-        let certified = &format!("{BY_NAME}\nprofile = \"fapi2-message-signing\"");
-        let found = of_client(ALIASES, certified);
-        assert!(found.len() == 1 && found[0].contains("jwks: fapi.signed_requests needs it"), "{found:?}");
-        let off = format!("{ALIASES}\n[fapi]\nsigned_requests = false");
-        assert_eq!(of_client(&off, certified), Vec::<String>::new());
     }
 
     #[test]
@@ -421,10 +329,6 @@ mod tests {
             (two_keys, "userinfo_signed_response_alg = \"HS256\""),
             (secret, "subject_type = \"pairwise\""),
             ("[openid]", "subject_type = \"public\""),
-            ("[openid]", AFTER_LOGOUT),
-            ("[openid]", "default_acr_values = [\"2\"]"),
-            ("[openid]\nfrontchannel_logout = true", FRAME),
-            ("", "frontchannel_logout_session_required = false"),
             (tls, BOUND),
             (proxy, BOUND),
             (authorities, BY_NAME),

@@ -50,11 +50,6 @@ impl FapiSettings {
         signed
     }
 
-    /// Whether a client whose profile signs messages has to sign its requests.
-    pub(crate) fn takes_signed_requests(&self) -> bool {
-        self.signed_requests
-    }
-
     /// Whether the server signs responses to a client whose profile signs messages.
     pub(crate) fn signs_answers(&self) -> bool {
         self.signed_responses || self.signed_introspection

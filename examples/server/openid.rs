@@ -15,9 +15,6 @@ use crate::session::{BY_PASSWORD, BY_PIN, SIGNED_IN};
 use crate::toml_reader::Reader;
 use crate::users::Users;
 
-/// The authentication context classes (`acr`) of our sign-in.
-pub(crate) const CLASSES: [&str; 2] = [BY_PASSWORD, BY_PIN];
-
 /// `[openid]`: with it, the server is an OpenID Provider.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -40,18 +37,13 @@ impl OpenIdSettings {
         self.pairwise_secret.is_some()
     }
 
-    /// Whether applications are also signed out by frames.
-    pub(crate) fn has_frames(&self) -> bool {
-        self.frontchannel_logout
-    }
-
     /// Makes the server a provider.
     pub(crate) fn provider(
         self,
         builder: AuthorizationServerBuilder,
         people: People,
     ) -> AuthorizationServerBuilder {
-        let builder = builder.openid(people).acr_values(CLASSES);
+        let builder = builder.openid(people).acr_values([BY_PASSWORD, BY_PIN]);
         match self.pairwise_secret {
             Some(secret) => builder.pairwise_secret(secret),
             None => builder,
