@@ -306,8 +306,8 @@ pub enum TenantError {
     Issuer,
     /// The tenant with this issuer has the same store.
     #[error(
-        "its store is that of {0}, so codes and tokens of one would be valid at the other: give each its own, with \
-         `store.space(name)` in one database"
+        "its store is that of {0}, so codes and tokens of one would be valid at the other: give each its own, \
+         with `store.space(name)` in one database"
     )]
     StoreShared(Arc<str>),
 }

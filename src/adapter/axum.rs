@@ -1,7 +1,6 @@
 //! The adapter for axum 0.8 (feature `axum`), built on the one for [`http`](super::http).
 //!
-//! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`, and
-//! the last one among the arguments of its handler, because it takes the body. To
+//! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. To
 //! protect an API, use [`Authorized`], an extractor, or [`GuardLayer`], a layer, with a [`CrossOriginLayer`]
 //! around them; [`guard_routes`] serves its metadata. For several issuers there are [`tenant_router`] and
 //! [`Tenant`]. Behind proxies, [`PeerLayer`] finds the address of the client, and [`Peer`] passes it to your

@@ -1,5 +1,6 @@
 //! The adapter for the types of the crate `http` (feature `http`): hyper, poem by its `tower-compat`, and
-//! everything else that uses `tower`. Hyper and poem are tested; lambda_http, salvo and warp have not been tried.
+//! everything else that uses `tower`. Hyper and poem are tested; lambda_http, salvo and warp have not been
+//! tried.
 //!
 //! [`EndpointService`] answers at all machine endpoints. For your own `/authorize`, [`read`] copies a request
 //! and `http::Response::from` converts the response. To protect an API, use a [`GuardLayer`], with a

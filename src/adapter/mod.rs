@@ -2,9 +2,9 @@
 //! finds the address of the client behind proxies.
 //!
 //! [`Request`](crate::Request) and [`Response`](crate::Response) fit any framework. `http` is for everything
-//! that uses the types of the crate `http` (hyper; poem by its `tower-compat`); `axum` is built
-//! on it, and `actix` is separate. [`Authorized`] is the extractor that guards an API, for every framework,
-//! and [`Required`] names what it requires.
+//! that uses the types of the crate `http` (hyper; poem by its `tower-compat`); `axum` is built on it, and
+//! `actix` is separate. [`Authorized`] is the extractor that guards an API, for every framework, and
+//! [`Required`] names what it requires.
 //!
 //! # An adapter in 40 lines
 //!

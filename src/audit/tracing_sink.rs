@@ -7,10 +7,10 @@ use crate::grant::Subject;
 
 /// Writes every event to `tracing` with the target `grantor`: faults as errors; replays as warnings, and the
 /// two faults after which nothing is broken and the client retries ([`Reason::Contended`] and
-/// [`Reason::Overloaded`]); refusals, repeated answers, revocations, changes of clients, consents without a page, dropped claims and
-/// ignored certificates as `info`, and the rest as `debug`. Each request at one of the server's endpoints is a
-/// span `request` with its `endpoint`, and its response an event at `debug` with `endpoint`, `status`, `took`
-/// and `peer`.
+/// [`Reason::Overloaded`]); refusals, repeated answers, revocations, changes of clients, consents without a
+/// page, dropped claims and ignored certificates as `info`, and the rest as `debug`. Each request at one of
+/// the server's endpoints is a span `request` with its `endpoint`, and its response an event at `debug` with
+/// `endpoint`, `status`, `took` and `peer`.
 ///
 /// Each has these fields, where the event has them:
 ///

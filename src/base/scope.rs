@@ -40,8 +40,7 @@ impl Scope {
     /// # Errors
     /// [`ValueError::Scope`] on a character outside of `%x21 / %x23-5B / %x5D-7E`, or too many tokens.
     pub fn parse(text: &str) -> Result<Self, ValueError> {
-        let legal = |b: u8| matches!(b, b' ' | 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-        if !text.bytes().all(legal) {
+        if !text.bytes().all(|b| b == b' ' || is_of_token(b)) {
             return Err(ValueError::Scope);
         }
         match is_canonical(text) {
@@ -63,7 +62,7 @@ impl Scope {
 
     /// Whether a text is one token (RFC 6749 section 3.3).
     pub(crate) fn is_token(text: &str) -> bool {
-        !text.is_empty() && text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+        !text.is_empty() && text.bytes().all(is_of_token)
     }
 
     /// The tokens, in the order in which they were first named.
@@ -174,6 +173,11 @@ impl Scope {
     pub(crate) fn is_same_text(&self, other: &Scope) -> bool {
         self.as_str() == other.as_str()
     }
+}
+
+/// RFC 6749 section 3.3.
+fn is_of_token(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E)
 }
 
 /// Whether a text is already in the form of [`Scope::as_str`]: not too many tokens, each once, separated by

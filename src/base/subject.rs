@@ -157,8 +157,8 @@ impl Login {
     }
 
     /// Sets the session in which the user is signed in, for OpenID Connect logout: when it ends, so do the
-    /// grants that began in it, and their clients are notified (see [`logout`](crate::manual::logout)). It stays
-    /// the same when this user signs in again in it.
+    /// grants that began in it, and their clients are notified (see [`logout`](crate::manual::logout)). It
+    /// stays the same when this user signs in again in it.
     #[must_use]
     pub fn with_session(mut self, session: SessionId) -> Self {
         self.session = Some(session);

@@ -32,8 +32,8 @@ pub enum ClientError {
     Logout(LogoutUriError),
     /// Codes and implicit tokens need a redirect URI.
     #[error(
-        "redirect_uris is empty, but a grant type needs one: authorization_code is the default; a client that \
-         only introspects has none of them (`.grant_types([])`)"
+        "redirect_uris is empty, but a grant type needs one: authorization_code is the default; a client \
+         that only introspects has no grant types (`.grant_types([])`)"
     )]
     RedirectUriMissing,
     /// RFC 7591 section 2.1.

@@ -181,13 +181,13 @@ impl Headers {
         self.0.push((name, value.into()));
     }
 
-    /// The values of every field with this name.
+    /// The values of every field with this name, in lower case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let hits = self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
+        let hits = self.0.iter().filter(move |(n, _)| n == name);
         hits.map(|(_, value)| value.as_str())
     }
 
-    /// The only value of this field, named in lower case; two are an error.
+    /// The only value of this field; two are an error.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Reason> {
         let mut hits = self.0.iter().filter(|(n, _)| n == name);
         match (hits.next(), hits.next()) {
@@ -217,7 +217,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// The first value of the field with this name.
+    /// The first value of the field with this name, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let hit = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
@@ -374,8 +374,7 @@ mod tests {
     fn the_case_of_a_field_name_does_not_matter() {
         for name in ["authorization", "Authorization", "AUTHORIZATION"] {
             let request = Request::get("").header(name, "Bearer a").header(name.to_owned(), "Bearer b");
-            assert_eq!(request.headers.all("authorization").count(), 2);
-            assert_eq!(request.headers.all("Authorization").collect::<Vec<_>>(), ["Bearer a", "Bearer b"]);
+            assert_eq!(request.headers.all("authorization").collect::<Vec<_>>(), ["Bearer a", "Bearer b"]);
             assert_eq!(request.headers.one("authorization"), Err(Reason::HeaderRepeated));
         }
         assert_eq!(Response::empty(200).with("retry-after", "1").header("Retry-After"), Some("1"));

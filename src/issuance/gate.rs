@@ -365,9 +365,9 @@ impl<'a> Gate<'a> {
     }
 
     /// The scope of a request that names none. Only a request that names `openid` is one of OpenID Connect
-    /// (OpenID Connect Core section 3.1.2.1), and offline access has to be requested (section 11). Nothing is a
-    /// scope only of a client that may have none, and of a server that knows none: if the registered scopes of
-    /// the client are all unknown here, a user would approve nothing.
+    /// (OpenID Connect Core section 3.1.2.1), and offline access has to be requested (section 11). An empty
+    /// scope is granted only if the client registered one, or the server has none: a client whose registered
+    /// scopes are all unknown here is refused.
     fn default_scope(&self, ceiling: &Scope, resources: &ResourceIndicators) -> Result<Scope, Reason> {
         let scope = ceiling.filtered(|token| !is_of_login(token));
         let registered = self.client.scope().unwrap_or(&self.rules.scope);

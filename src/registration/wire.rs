@@ -392,6 +392,7 @@ pub(crate) fn is_served(method: AuthMethod, rules: &Rules) -> bool {
         // Not for self-registered clients, which can use a key instead.
         Credentials::SealedSecret => false,
         Credentials::Keys => rules.assertions.is_some(),
-        own @ (Credentials::Certificate | Credentials::CertifiedKeys) => rules.certificates.serve(own),
+        Credentials::Certificate => rules.certificates.reads_names,
+        Credentials::CertifiedKeys => rules.certificates.reads,
     }
 }

@@ -31,7 +31,7 @@ impl MutualTls {
         let reads = self.certificates.is_some();
         let fetches = self.certificates.as_ref().is_some_and(|certificates| certificates.fetches());
         let binds = self.binds.unwrap_or(reads || self.aliases.is_some());
-        CertificateRules { reads, verifies_chains: !self.leaves_chains, fetches, binds }
+        CertificateRules { reads, reads_names: reads && !self.leaves_chains, fetches, binds }
     }
 
     pub(super) fn mistake(&self) -> Option<ConfigError> {

@@ -1,68 +1,25 @@
 //! A client that is deleted while it asks for tokens.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{DateTime, Utc};
-use grantor::store::{
-    CommitError, Committed, Filter, Listing, Page, Record, Tombstone, UserCodeDigest, Write,
-};
-use grantor::{
-    BackendError, ClientId, EventKind, GrantId, MemoryStore, Registration, TokenStore, async_trait,
-};
+use grantor::store::{Filter, Page};
+use grantor::{ClientId, EventKind, MemoryStore, Registration, TokenStore as _};
 use serde_json::json;
-use tokio::sync::Notify;
 
+use crate::support::gate::Gate;
 use crate::support::registering::{Registering, app_with};
 use crate::support::{code_query, redemption};
 
-/// A store where one commit waits, before it does anything, until it is told to continue.
-struct Gate {
-    inner: Arc<MemoryStore>,
-    armed: Arc<AtomicBool>,
-    reached: Arc<Notify>,
-    open: Arc<Notify>,
-}
-
-#[async_trait]
-impl TokenStore for Gate {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
-        self.inner.load(id).await
-    }
-    async fn commit(&self, write: &Write) -> Result<Committed, CommitError> {
-        if self.armed.swap(false, Ordering::SeqCst) {
-            self.reached.notify_one();
-            self.open.notified().await;
-        }
-        self.inner.commit(write).await
-    }
-    async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError> {
-        self.inner.end(tombstone).await
-    }
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
-        self.inner.find_by_user_code(code).await
-    }
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
-        self.inner.list(filter, page).await
-    }
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
-        self.inner.purge(before, limit).await
-    }
-}
-
 #[tokio::test]
 async fn a_client_that_is_deleted_during_a_token_request_leaves_no_live_token() {
-    let (armed, reached, go) =
-        (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let inner = Arc::new(MemoryStore::new());
-    let gate =
-        Gate { inner: inner.clone(), armed: armed.clone(), reached: reached.clone(), open: go.clone() };
+    let gate = Gate::before(inner.clone());
     let terms = Registration::open().grant_types([
         grantor::GrantType::AuthorizationCode,
         grantor::GrantType::RefreshToken,
         grantor::GrantType::ClientCredentials,
     ]);
-    let server = Arc::new(Registering::with_store(terms, inner.clone(), gate));
+    let server = Arc::new(Registering::with_store(terms, inner.clone(), gate.clone()));
     let all = json!({ "grant_types": ["authorization_code", "refresh_token", "client_credentials"] });
     for way in ["approval", "authorization_code", "refresh_token", "client_credentials"] {
         let own = server.registered(&app_with(all.clone())).await;
@@ -73,11 +30,11 @@ async fn a_client_that_is_deleted_during_a_token_request_leaves_no_live_token() 
             "refresh_token" => vec![("grant_type", way), ("refresh_token", &refresh_token)],
             _ => vec![("grant_type", way)],
         };
-        armed.store(true, Ordering::SeqCst);
+        gate.close();
         let delete = async {
-            reached.notified().await;
+            gate.reached().await;
             let deleted = server.delete(&own).await;
-            go.notify_one();
+            gate.open();
             deleted
         };
         let before = server.fixture.log.whats().len();

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use grantor::store::{
-    CommitError, Committed, Filter, Listing, Page, Record, SqliteStore, Tombstone, UserCodeDigest, Write,
-};
-use grantor::{BackendError, DeviceConsent, GrantId, MemoryStore, Reason, TokenStore, async_trait};
-use tokio::sync::Semaphore;
+use grantor::store::SqliteStore;
+use grantor::{DeviceConsent, MemoryStore, Reason};
 use tokio::task::{JoinSet, yield_now};
 
 use crate::support::device::Codes;
 use crate::support::faulty::{Fault, Faulty, Plan};
 use crate::support::folder::Folder;
+use crate::support::gate::Gate;
 use crate::support::racing::{at_once_on, far_away, far_away_nodes, nodes};
 use crate::support::{Answer, Fixture};
 
@@ -152,56 +149,22 @@ async fn a_poll_without_an_answer_is_no_lost_answer_when_another_node_gives_the_
     assert_eq!(here.log.last_reason(), Some(Reason::DeviceCodeSpent));
 }
 
-/// A store that loses each write, once the test lets it.
-#[derive(Clone)]
-struct Losing {
-    inner: Arc<MemoryStore>,
-    may_lose: Arc<Semaphore>,
-}
-
-impl Losing {
-    async fn lose(&self) -> BackendError {
-        self.may_lose.acquire().await.unwrap().forget();
-        BackendError::unknown_outcome("lost")
-    }
-}
-
-#[async_trait]
-impl TokenStore for Losing {
-    async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError> {
-        self.inner.load(id).await
-    }
-    async fn commit(&self, _: &Write) -> Result<Committed, CommitError> {
-        Err(self.lose().await.into())
-    }
-    async fn end(&self, _: &Tombstone) -> Result<Committed, BackendError> {
-        Err(self.lose().await)
-    }
-    async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError> {
-        self.inner.find_by_user_code(code).await
-    }
-    async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError> {
-        self.inner.list(filter, page).await
-    }
-    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError> {
-        self.inner.purge(before, limit).await
-    }
-}
-
 #[tokio::test]
 async fn a_user_whose_answer_is_lost_is_told_what_the_device_was_told_meanwhile() {
     let inner = Arc::new(MemoryStore::new());
-    let losing = Losing { inner: inner.clone(), may_lose: Arc::new(Semaphore::new(0)) };
+    let gate = Gate::before(inner.clone());
     let fixture = Fixture::on(inner.clone(), inner.clone(), |builder| builder.device_verification("/device"));
-    let late = Fixture::on(inner, losing.clone(), |builder| builder.device_verification("/device"));
+    let late = Fixture::on(inner, gate.clone(), |builder| builder.device_verification("/device"));
     for says_yes in [true, false] {
         let codes = fixture.waits().await;
         drop(fixture.enter(&codes.user, "browser").await.unwrap());
         let consent = late.enter(&codes.user, "browser").await.unwrap();
+        gate.close();
         let meanwhile = async {
+            gate.reached().await;
             fixture.says_yes(&codes).await;
             assert_eq!(fixture.poll("tv", &codes.device).await.status(), 200);
-            losing.may_lose.add_permits(1);
+            gate.lose();
         };
         let answer = async { if says_yes { consent.approve().await } else { consent.deny().await } };
         let (told, ()) = tokio::join!(answer, meanwhile);

@@ -13,6 +13,7 @@ pub mod faulty;
 pub mod fixture;
 pub mod flows;
 pub mod folder;
+pub mod gate;
 pub mod guarded;
 pub mod http;
 pub mod hybrid;

@@ -1,5 +1,5 @@
-//! A login of your own: an OpenID Provider with sign-up, sign-in, consent, connected apps, logout and a guarded
-//! API, on SQLite. Copy it to start your own.
+//! A login of your own: an OpenID Provider with sign-up, sign-in, consent, connected apps, logout and a
+//! guarded API, on SQLite. Copy it to start your own.
 //!
 //! `cargo run -p grantor-login -- FOLDER PORT`, and open http://127.0.0.1:9500. The database is the file
 //! `login.db` in the folder, by default in the current one; the port is 9500 unless you name another one. The

@@ -91,8 +91,8 @@ fn is_own(headers: &HeaderMap, issuer: &str) -> bool {
     }
 }
 
-/// Applications may post their requests (OpenID Connect Core section 3.1.2.1). Browsers send our cookie with the
-/// redirect that follows, and not with a form of another site.
+/// Applications may post their requests (OpenID Connect Core section 3.1.2.1). Browsers send our cookie with
+/// the redirect that follows, and not with a form of another site.
 pub(crate) async fn as_get(uri: Uri, form: String) -> Result<Redirect> {
     match form.len() < MAX_QUERY && form.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(Redirect::to(&format!("{}?{form}", uri.path()))),

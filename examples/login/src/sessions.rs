@@ -1,5 +1,5 @@
-//! Visitors and their sessions. Only the digest of a session cookie is stored. When a session ends, applications
-//! lose what they got in it.
+//! Visitors and their sessions. Only the digest of a session cookie is stored. When a session ends,
+//! applications lose what they got in it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -79,7 +79,8 @@ impl Visitor {
         let id = Alphanumeric.sample_string(&mut rand::rng(), 43); // 256 bits
         let (digest, now, request) = (digest(&id), Utc::now().timestamp_millis(), &self.query);
         let again = sqlx::query(
-            "UPDATE sessions SET id = ?, since = ?, request = ?, answer = NULL WHERE id = ? AND user = ? AND since > ?",
+            "UPDATE sessions SET id = ?, since = ?, request = ?, answer = NULL \
+             WHERE id = ? AND user = ? AND since > ?",
         );
         let again = again.bind(&digest).bind(now).bind(request).bind(&self.session_id).bind(user);
         if again.bind(now - LIFETIME).execute(&self.app.pool).await?.rows_affected() == 0 {

@@ -30,25 +30,12 @@ pub(super) const SELF_SIGNED: Method = Method {
 pub(crate) struct CertificateRules {
     /// Whether clients can authenticate with certificates.
     pub(crate) reads: bool,
-    /// Whether anybody verifies the chains of their certificates.
-    pub(crate) verifies_chains: bool,
+    /// Whether they can with a name in them: somebody verifies their chains.
+    pub(crate) reads_names: bool,
     /// Whether keys may be at a `jwks_uri`.
     pub(crate) fetches: bool,
     /// Whether tokens can be bound to certificates.
     pub(crate) binds: bool,
-}
-
-impl CertificateRules {
-    /// Whether clients can authenticate with these certificates.
-    pub(crate) fn serve(&self, credentials: Credentials) -> bool {
-        match credentials {
-            Credentials::Certificate => self.reads && self.verifies_chains,
-            Credentials::CertifiedKeys => self.reads,
-            Credentials::Nothing | Credentials::Secret | Credentials::SealedSecret | Credentials::Keys => {
-                false
-            }
-        }
-    }
 }
 
 /// The checks that need no parsing of the certificate.

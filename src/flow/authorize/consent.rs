@@ -161,8 +161,8 @@ impl AwaitConsent {
         Some(Write::replace(record.version(), record.grant().clone().revoke(now), now))
     }
 
-    /// The user would have to be asked, and the request forbids that (`consent_required`). The log says whether
-    /// that holds for each such request.
+    /// The user would have to be asked, and the request forbids that (`consent_required`). The audit tells
+    /// whether that holds for each such request.
     pub fn consent_required(self) -> ErrorAnswer {
         let reason = match self.must_ask() {
             true => Reason::ConsentRequiredEachTime,

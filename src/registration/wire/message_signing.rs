@@ -36,8 +36,8 @@ impl MetadataBody {
     }
 
     /// The response modes to which the client restricts itself. Those that the server does not have are
-    /// dropped, which restricts it further; a client without any left is refused, because it must not get less
-    /// protection than it asked for.
+    /// dropped, which restricts it further; a client without any left is refused, because it must not get
+    /// less protection than it asked for.
     pub(super) fn response_modes(&self, rules: &Rules) -> Result<Option<Box<[ResponseMode]>>, Reason> {
         let named = match &self.response_modes {
             Member::Is(named) if !named.is_empty() => named,

@@ -232,9 +232,8 @@ impl Clients {
             (Self::Unlisted, _) | (Self::Confidential, Credentials::Nothing) => false,
             (Self::Any | Self::Confidential, Credentials::Keys) => verifies,
             (Self::Any | Self::Confidential, Credentials::SealedSecret) => macs && !strong,
-            (Self::Any | Self::Confidential, Credentials::Certificate | Credentials::CertifiedKeys) => {
-                certificates.serve(method.credentials)
-            }
+            (Self::Any | Self::Confidential, Credentials::Certificate) => certificates.reads_names,
+            (Self::Any | Self::Confidential, Credentials::CertifiedKeys) => certificates.reads,
             (Self::Any, Credentials::Nothing) | (Self::Any | Self::Confidential, Credentials::Secret) => {
                 !strong
             }

@@ -32,8 +32,8 @@ impl Endpoints {
         self.chosen.push((endpoint, path.into().into_boxed_str()));
     }
 
-    /// Paths that no router accepts, that clients would send otherwise, that two endpoints share, or that begin
-    /// with the path of the issuer.
+    /// Paths that no router accepts, that clients would change, that two endpoints share, or that begin with
+    /// the path of the issuer.
     pub(in crate::server) fn mistakes(&self, issuer_path: &str) -> Vec<ConfigError> {
         let paths: Vec<&str> = ROWS.iter().filter_map(|row| self.path(row.endpoint)).collect();
         let mut errors = Vec::new();

@@ -49,7 +49,8 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::
 /// The schema that the tables are in, which depends on the user and the parameters of the connection. `None`
 /// if the database cannot tell.
 pub(super) async fn name(connection: &mut PgConnection) -> Option<String> {
-    const NAME: &str = "SELECT nspname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace \
+    const NAME: &str = "SELECT nspname::text FROM pg_class \
+         JOIN pg_namespace ON pg_namespace.oid = relnamespace \
          WHERE pg_class.oid = to_regclass('grantor_grants')";
     sqlx::raw_sql(NAME).fetch_one(connection).await.ok()?.try_get(0).ok()
 }
