@@ -67,7 +67,7 @@ async fn ask(
         Ok((consent, _)) if consent.prompt_none() => consent.consent_required().await.into_response(),
         Ok((consent, session)) => {
             *session.answered.lock().await = None; // a new page, and a new decision
-            page(&consent_page(&consent, &query, &session.csrf))
+            page(&consent_page(&consent, &query, &session.csrf).await)
         }
         Err(response) => response,
     }
@@ -161,7 +161,7 @@ async fn decide(
     let answer = match form.decision.as_str() {
         // The consent is not the one that the user saw: the client may have changed its registration since.
         "approve" if form.shown.is_some_and(|shown| shown != consent.fingerprint()) => {
-            return page(&consent_page(&consent, &form.query, &session.csrf));
+            return page(&consent_page(&consent, &form.query, &session.csrf).await);
         }
         "approve" => consent.approve().await,
         _ => consent.deny().await,
@@ -233,8 +233,13 @@ fn login_page(login: &ShowLogin, query: &str) -> String {
     )
 }
 
-fn consent_page(consent: &Consent, query: &str, csrf: &str) -> String {
-    let scopes: String = consent.scope().iter().map(|scope| format!("<li>{}</li>", escape(scope))).collect();
+async fn consent_page(consent: &Consent, query: &str, csrf: &str) -> String {
+    // After a step-up, a client asks for what it has and for more.
+    let before = consent.scope_granted_before().await;
+    let is_new = |scope: &str| !before.is_empty() && !before.contains(scope);
+    let mark = |scope: &str| if is_new(scope) { " <em>new</em>" } else { "" };
+    let scopes = consent.scope().iter().map(|scope| format!("<li>{}{}</li>", escape(scope), mark(scope)));
+    let scopes: String = scopes.collect();
     let resources = consent.resources().as_slice().iter();
     let resources: String = resources.map(|id| format!("<li>{}</li>", escape(id.as_str()))).collect();
     let warning = match consent.client().is_local_only() || consent.redirect_is_local() {

@@ -51,6 +51,12 @@ impl<'a> Asking<'a> {
         }
     }
 
+    /// Marks what is new, compared to what the user granted this client before.
+    pub(crate) fn since(mut self, before: &Scope) -> Self {
+        self.scopes.iter_mut().for_each(|line| line.compare(before));
+        self
+    }
+
     /// Sets the claims about the user that it requests beyond its scopes.
     pub(crate) fn claims(self, claims: Vec<&'a str>) -> Self {
         Self { claims, ..self }

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use grantor::adapter::axum::{Peer, read};
 use grantor::http::{Method, Request};
-use grantor::{Consent, LoginReason, LoginRequired, ShowLogin, Unasked};
+use grantor::{Consent, LoginReason, LoginRequired, Scope, ShowLogin, Unasked};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -46,16 +46,17 @@ pub(crate) async fn ask(
     let request = from(peer, query.unwrap_or_default());
     match (check(&app, visitor.session(), &request).await, visitor.session()) {
         (Ok(_), _) if local_path(&in_a_path(&app, "/authorize", &request)).is_none() => too_long(&app),
-        (Ok(consent), Some(session)) => show(&app, session, &consent, &request),
+        (Ok(consent), Some(session)) => show(&app, session, &consent, &request).await,
         (Ok(_), None) => see_other(&in_a_path(&app, "/authorize", &request)),
         (Err(response), _) => response,
     }
 }
 
 /// The consent page.
-fn show(app: &App, session: &Session, consent: &Consent, request: &Request) -> Response {
+async fn show(app: &App, session: &Session, consent: &Consent, request: &Request) -> Response {
+    let before = consent.scope_granted_before().await;
     session.decisions.show(&graphic(&query_of(request)), consent.fingerprint());
-    leads_to_an_application(app.pages.show(Some(session), &ConsentPage::new(app, consent, request)))
+    leads_to_an_application(app.pages.show(Some(session), &ConsentPage::new(app, consent, &before, request)))
 }
 
 /// `POST /consent`: each page takes one decision. A second press of its buttons repeats the first response.
@@ -77,7 +78,7 @@ pub(crate) async fn decide(
             // The consent is not the one that the user saw: the application may have changed its registration
             // since.
             Decision::Approve if consent.fingerprint() != shown.as_deref().unwrap_or(&page.fingerprint) => {
-                return Err(show(&app, &session, &consent, &request));
+                return Err(show(&app, &session, &consent, &request).await);
             }
             Decision::Approve => consent.approve().await,
             Decision::Deny => consent.deny().await,
@@ -242,7 +243,7 @@ impl Page for ConsentPage<'_> {
 }
 
 impl<'a> ConsentPage<'a> {
-    fn new(app: &App, consent: &'a Consent, request: &'a Request) -> Self {
+    fn new(app: &App, consent: &'a Consent, before: &Scope, request: &'a Request) -> Self {
         let asking =
             Asking::new(app, consent.client(), consent.scope(), consent.details(), consent.resources());
         let program = match (consent.redirect_is_local(), consent.client().is_confidential()) {
@@ -251,7 +252,7 @@ impl<'a> ConsentPage<'a> {
             (false, true) => None,
         };
         Self {
-            asking: asking.claims(consent.claims()).warn(program),
+            asking: asking.since(before).claims(consent.claims()).warn(program),
             redirect_host: consent.redirect_host(),
             request: query_of(request),
             shown: consent.fingerprint(),

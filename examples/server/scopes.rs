@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use grantor::Scope;
 use serde::Serialize;
 
 /// The scopes that the server knows, and their descriptions.
@@ -15,6 +16,15 @@ pub(crate) struct Scopes {
 pub(crate) struct ScopeLine {
     name: String,
     text: String,
+    /// Whether the application asks for more than it has, and this is part of the rest.
+    is_new: bool,
+}
+
+impl ScopeLine {
+    /// Compares it with what the user granted before. If that is nothing, no line stands out.
+    pub(crate) fn compare(&mut self, before: &Scope) {
+        self.is_new = !before.is_empty() && !before.contains(&self.name);
+    }
 }
 
 impl Scopes {
@@ -24,7 +34,8 @@ impl Scopes {
 
     /// A line for each token of a scope.
     pub(crate) fn lines<'a>(&self, scope: impl Iterator<Item = &'a str>) -> Vec<ScopeLine> {
-        scope.map(|name| ScopeLine { name: name.to_owned(), text: self.text(name) }).collect()
+        let line = |name: &str| ScopeLine { name: name.to_owned(), text: self.text(name), is_new: false };
+        scope.map(line).collect()
     }
 
     fn text(&self, name: &str) -> String {
@@ -38,5 +49,20 @@ impl Scopes {
             (None, "admin") => "Manage everything in your account".to_owned(),
             (None, other) => format!("Use “{other}”"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_not_granted_before_is_new_and_on_a_first_page_nothing_is() {
+        let is_new = |before: &str| {
+            let mut line = Scopes::new(Vec::new(), BTreeMap::new()).lines(["write"].into_iter()).remove(0);
+            line.compare(&Scope::parse(before).unwrap());
+            line.is_new
+        };
+        assert_eq!(["", "read", "read write"].map(is_new), [false, true, false]);
     }
 }

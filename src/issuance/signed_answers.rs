@@ -1,8 +1,8 @@
-//! [`SignedAnswers`]: which responses the server signs for their client.
+//! [`SignedAnswers`]: which responses the server signs.
 
 use crate::base::Algorithm;
 
-/// Which responses, besides tokens, are signed for their client.
+/// Which responses, besides tokens, are signed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SignedAnswers {
     /// The algorithms of the signer.
@@ -11,9 +11,16 @@ pub(crate) struct SignedAnswers {
     pub(crate) authorization: bool,
     /// Introspection responses (RFC 9701).
     pub(crate) introspection: bool,
+    /// The metadata document (RFC 8414 section 2.1).
+    pub(crate) metadata: bool,
 }
 
 impl SignedAnswers {
+    /// Whether any response is signed.
+    pub(crate) fn has_any(&self) -> bool {
+        self.authorization || self.introspection || self.metadata
+    }
+
     /// The algorithm of an authorization response, if the signer has it.
     pub(crate) fn authorization(&self, algorithm: Algorithm) -> Option<Algorithm> {
         (self.authorization && self.algorithms.contains(&algorithm)).then_some(algorithm)

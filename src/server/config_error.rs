@@ -73,7 +73,7 @@ pub enum ConfigError {
     /// Signed access tokens without a signer.
     #[error("signed access tokens need a signer: call token_signer")]
     SignerMissing,
-    /// Signed authorization responses or introspection responses without a signer.
+    /// Signed authorization responses, introspection responses or metadata without a signer.
     #[error("signed responses need a signer: call token_signer")]
     AnswersUnsigned,
     /// A token would outlive the publication of its key, and could then not be verified.

@@ -38,6 +38,26 @@ impl Consent {
         self
     }
 
+    /// The part of [`scope`](Self::scope) that this user granted this client before, for the same resources
+    /// and by grants that are live: the rest is new, and your page may show which part that is, such as after
+    /// a step-up. It is only for display: none of it is granted until the user answers. If the store cannot
+    /// say, everything is new.
+    pub async fn scope_granted_before(&self) -> Scope {
+        let state = &self.state;
+        let filter = Filter::pair(state.subject().clone(), state.client().id().clone());
+        let (mut pages, mut granted) = (self.server.pages(&filter, SLICE), Scope::empty());
+        for _ in 0..PAGES {
+            let Ok(Some(listing)) = pages.next().await else { break };
+            let now = self.server.now();
+            for grant in listing.records.iter().map(Record::grant) {
+                if let Some(scope) = state.scope_granted_in(grant, now) {
+                    granted = granted.union(scope);
+                }
+            }
+        }
+        state.scope().intersection(&granted)
+    }
+
     /// Approves the request, if this user granted this client all of it before: by one live grant that came
     /// from a page, or by [`granted_before`](Self::granted_before). It is audited. `offline_access` that was
     /// not granted before is left out, and the response says so (OpenID Connect Core section 11).

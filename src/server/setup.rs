@@ -194,7 +194,7 @@ impl Options {
         if formats.any(|format| format == Some(AccessTokens::Jwt)) && self.signer.is_none() {
             errors.push(ConfigError::SignerMissing);
         }
-        if self.signer.is_none() && (self.signed_answers.authorization || self.signed_answers.introspection) {
+        if self.signer.is_none() && self.signed_answers.has_any() {
             errors.push(ConfigError::AnswersUnsigned);
         }
         let asked_for = self.resources.iter().filter_map(|resource| resource.algorithm);

@@ -1,4 +1,4 @@
-//! Responses that are signed for their client: JARM and RFC 9701.
+//! Responses that are signed: JARM, RFC 9701, and the metadata (RFC 8414 section 2.1).
 
 use super::AuthorizationServerBuilder;
 
@@ -18,6 +18,14 @@ impl<C, S> AuthorizationServerBuilder<C, S> {
     /// it.
     pub fn sign_introspection_answers(mut self) -> Self {
         self.options.signed_answers.introspection = true;
+        self
+    }
+
+    /// Adds `signed_metadata` to the metadata document: all its members as a JWT (RFC 8414 section 2.1), for
+    /// clients that get the document from somebody else. Each request for the document takes a signature.
+    /// Needs a [`token_signer`](Self::token_signer).
+    pub fn sign_metadata(mut self) -> Self {
+        self.options.signed_answers.metadata = true;
         self
     }
 }

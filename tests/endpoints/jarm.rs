@@ -3,45 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{DateTime, Utc};
 use grantor::jose::Algorithm;
 use grantor::keys::JwtSigner;
 use grantor::server::ConfigError;
-use grantor::signing::Claims;
 use grantor::{
-    AuthorizationServer, BackendError, Client, EventKind, MemoryRegistry, MemoryStore, Profile, Reason,
-    Registration, Request, SignedIn, TokenSigner, Unsigned, async_trait,
+    AuthorizationServer, Client, EventKind, MemoryRegistry, MemoryStore, Profile, Reason, Registration,
+    Request, SignedIn,
 };
 use serde_json::{Value, json};
 
+use crate::support::moody::Moody;
 use crate::support::provider::{client, keys};
 use crate::support::registering::{Registering, app_with};
 use crate::support::{Answer, CALLBACK, Fixture, ISSUER, TestClock, clients, code_query, encode};
-
-/// Signs until it is told to fail, or to hang.
-struct Moody(JwtSigner, Arc<AtomicBool>);
-
-#[async_trait]
-impl TokenSigner for Moody {
-    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, BackendError> {
-        match self.1.load(Ordering::SeqCst) {
-            true => Err(BackendError::transient("the HSM is away")),
-            false => self.0.sign(what, now).await,
-        }
-    }
-
-    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError> {
-        self.0.verify(token, now).await
-    }
-
-    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, BackendError> {
-        self.0.jwks(now).await
-    }
-
-    fn algorithms(&self) -> Vec<Algorithm> {
-        self.0.algorithms()
-    }
-}
 
 fn more() -> Vec<Client> {
     vec![
@@ -57,8 +31,7 @@ fn signing() -> Fixture {
 }
 
 fn failing() -> (Fixture, Arc<AtomicBool>) {
-    let fails = Arc::new(AtomicBool::new(false));
-    let moody = Moody(JwtSigner::new(keys()).unwrap(), Arc::clone(&fails));
+    let (moody, fails) = Moody::new(JwtSigner::new(keys()).unwrap());
     let registry = MemoryRegistry::new(clients().into_iter().chain(more()));
     let fixture = Fixture::with(|builder| {
         let builder = builder.clients(registry).profile(Profile::Rfc6749).token_signer(moody);

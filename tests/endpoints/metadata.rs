@@ -1,12 +1,18 @@
 //! Authorization server metadata: RFC 8414, RFC 9207 section 3.
 
-use grantor::server::AuthorizationServerBuilder;
+use std::sync::atomic::Ordering;
+
+use grantor::keys::JwtSigner;
+use grantor::server::{AuthorizationServerBuilder, ConfigError};
 use grantor::{AuthorizationServer, Endpoint, MemoryRegistry, MemoryStore, Profile};
 use serde_json::{Value, json};
 
 use crate::support::http::{Reply, bare, post, post_as, send};
+use crate::support::moody::Moody;
+use crate::support::provider::keys;
 use crate::support::{
-    Answer, CALLBACK, CHALLENGE, Fixture, SECRET, Users, basic, clients, code_query, encode, redemption,
+    Answer, CALLBACK, CHALLENGE, Fixture, ISSUER, SECRET, TestClock, Users, basic, clients, code_query,
+    encode, redemption,
 };
 
 fn builder(issuer: &str) -> AuthorizationServerBuilder {
@@ -300,4 +306,34 @@ async fn md_04_endpoints_are_where_the_configuration_puts_them() {
         assert_eq!(send(&server, post(path, &form)).await.status, 200, "{path}");
     }
     assert_eq!(get(&server, "/base/token").await.status, 404);
+}
+
+#[tokio::test]
+async fn ji_11_signed_metadata_has_the_same_members_and_the_servers_signature() {
+    let (moody, fails) = Moody::new(JwtSigner::new(keys()).unwrap());
+    let fixture = Fixture::with(|builder| builder.token_signer(moody).sign_metadata());
+    let found = get(&fixture.server, "/.well-known/oauth-authorization-server").await;
+    let mut plain = found.json();
+    let jwt = plain.as_object_mut().unwrap().remove("signed_metadata").unwrap();
+    assert_eq!(plain, Answer(fixture.server.metadata()).json(), "nothing else is added");
+
+    let (header, mut claims) = fixture.opened(jwt.as_str().unwrap()).await;
+    assert_eq!(header["typ"], "signed-metadata+jwt");
+    let members = claims.as_object_mut().unwrap();
+    assert_eq!(members.remove("iss").unwrap(), ISSUER);
+    assert_eq!(members.remove("iat").unwrap(), TestClock::START);
+    assert_eq!(claims, plain, "and it is not nested");
+
+    fails.store(true, Ordering::SeqCst);
+    let refused = get(&fixture.server, "/.well-known/oauth-authorization-server").await;
+    assert_eq!((refused.status, refused.json()["error"].as_str()), (503, Some("temporarily_unavailable")));
+}
+
+#[tokio::test]
+async fn ji_11_metadata_are_unsigned_by_default_and_need_a_signer() {
+    let fixture = Fixture::with(|builder| builder.token_signer(JwtSigner::new(keys()).unwrap()));
+    let plain = get(&fixture.server, "/.well-known/oauth-authorization-server").await;
+    assert_eq!(plain.json().get("signed_metadata"), None);
+    let built = builder(ISSUER).authorization_endpoint("/authorize").sign_metadata().build();
+    assert_eq!(built.unwrap_err().all(), [ConfigError::AnswersUnsigned]);
 }

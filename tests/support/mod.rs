@@ -19,6 +19,7 @@ pub mod http;
 pub mod hybrid;
 pub mod key_care;
 pub mod log;
+pub mod moody;
 pub mod objects;
 pub mod programs;
 pub mod provider;

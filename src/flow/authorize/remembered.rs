@@ -31,19 +31,20 @@ impl AwaitConsent {
     /// How much of the request this one grant covers. Grants are not combined: otherwise one resource would
     /// get what was granted for another.
     pub(crate) fn remembered_in(&self, grant: &Grant, now: DateTime<Utc>) -> Remembered {
-        if !grant.was_asked_for(now) {
-            return Remembered::No;
+        let claims = grant.openid().map(OpenId::claim_names).unwrap_or_default();
+        match self.scope_granted_in(grant, now) {
+            Some(scope) => self.remembered_of(scope, &claims),
+            None => Remembered::No,
         }
-        let resources = grant.resources().as_slice();
-        let has_resources = match (self.resources().as_slice(), resources) {
+    }
+
+    /// The scope of this grant, if it came from a page and covers the resources.
+    pub(crate) fn scope_granted_in<'a>(&self, grant: &'a Grant, now: DateTime<Utc>) -> Option<&'a Scope> {
+        let has_resources = match (self.resources().as_slice(), grant.resources().as_slice()) {
             ([], had) => had.is_empty(),
             (asked, had) => asked.iter().all(|target| had.contains(target)),
         };
-        let claims = grant.openid().map(OpenId::claim_names).unwrap_or_default();
-        match has_resources {
-            true => self.remembered_of(grant.scope(), &claims),
-            false => Remembered::No,
-        }
+        (grant.was_asked_for(now) && has_resources).then(|| grant.scope())
     }
 
     /// How much of the request the host's own records cover: a scope and individual claims, for the default

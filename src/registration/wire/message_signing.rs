@@ -20,7 +20,7 @@ impl MetadataBody {
         if encrypted.iter().any(|member| member.is_some()) {
             return Err(Reason::RegistrationSignedAnswers);
         }
-        let SignedAnswers { algorithms, authorization, introspection } = &rules.signed_answers;
+        let SignedAnswers { algorithms, authorization, introspection, metadata: _ } = &rules.signed_answers;
         let known = |member: &Text, is_on: bool| match member {
             Member::Absent => Ok(None),
             Member::Is(name) => {

@@ -3,14 +3,17 @@
 
 use std::borrow::Cow;
 
-use serde::ser::{Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Inner, has_users};
+use crate::audit::Endpoint;
 use crate::client::{GrantType, ResponseMode, ResponseType};
+use crate::error::{Fault, Refusal};
 use crate::http::Response;
 use crate::issuance::SignedAnswers;
-use crate::server::AuthorizationServer;
+use crate::server::{AuthorizationServer, EventSubject};
+use crate::signing::Unsigned;
 
 /// The functions that add members to the document. A feature with its own members adds a function.
 const ADVERTISE: &[fn(&Inner, &mut Members)] = &[
@@ -137,12 +140,53 @@ impl Serialize for Members {
 }
 
 impl AuthorizationServer {
-    /// The metadata document (RFC 8414).
+    /// The metadata document (RFC 8414), without `signed_metadata`, which only [`handle`](Self::handle) adds.
     pub fn metadata(&self) -> Response {
+        document(&self.members())
+    }
+
+    /// The document, with `signed_metadata` if it is signed.
+    pub(super) async fn served_metadata(&self) -> Response {
+        if !self.rules().signed_answers.metadata {
+            return self.metadata();
+        }
+        let mut members = self.members();
+        match self.signed_metadata(&members).await {
+            Ok(jwt) => {
+                members.text("signed_metadata", jwt);
+                document(&members)
+            }
+            Err(refusal) => self.refuse(refusal, Endpoint::Metadata, EventSubject::default()),
+        }
+    }
+
+    /// The members as a JWT whose `iss` is this server (RFC 8414 section 2.1).
+    async fn signed_metadata(&self, members: &Members) -> Result<String, Refusal> {
+        #[derive(Serialize)]
+        struct Claims<'a> {
+            iss: &'a str,
+            iat: i64,
+            #[serde(flatten)]
+            members: &'a Members,
+        }
+        let claims = Claims { iss: &self.rules().issuer, iat: self.now().timestamp(), members };
+        let unsigned = Unsigned::new(SIGNED_METADATA, &claims, None).map_err(Fault::from)?;
+        self.sign(&unsigned).await
+    }
+
+    fn members(&self) -> Members {
         let mut members = Members::default();
         ADVERTISE.iter().for_each(|add| add(&self.inner, &mut members));
-        Response::public_json(serde_json::to_vec(&members.in_order()).unwrap_or_default(), 300)
+        members.in_order()
     }
+}
+
+/// The `typ` of `signed_metadata`. No standard names one; without one of its own, the JWT could pass as
+/// another kind (RFC 8725 section 3.11).
+const SIGNED_METADATA: &str = "signed-metadata+jwt";
+
+fn document(members: &Members) -> Response {
+    Response::public_json(serde_json::to_vec(members).unwrap_or_default(), 300)
 }
 
 fn issuer(server: &Inner, members: &mut Members) {
@@ -221,7 +265,8 @@ fn request_objects(server: &Inner, members: &mut Members) {
 
 /// JARM section 4 and RFC 9701 section 7.
 fn signed_answers(server: &Inner, members: &mut Members) {
-    let SignedAnswers { algorithms, authorization, introspection } = &server.rules.signed_answers;
+    let SignedAnswers { algorithms, authorization, introspection, metadata: _ } =
+        &server.rules.signed_answers;
     let names = algorithms.iter().map(|algorithm| algorithm.as_str());
     if *authorization && has_users(server) {
         members.list("authorization_signing_alg_values_supported", names.clone());

@@ -359,7 +359,7 @@ impl AuthorizationServer {
             Endpoint::DeviceAuthorization => Box::pin(self.device_authorization(request)).await,
             Endpoint::Revocation => Box::pin(self.revoke(request)).await,
             Endpoint::Introspection => self.introspect(request).await,
-            Endpoint::Metadata => self.metadata(),
+            Endpoint::Metadata => Box::pin(self.served_metadata()).await,
             Endpoint::Jwks => self.jwks().await,
             Endpoint::Registration => Box::pin(self.registration(request)).await,
             Endpoint::UserInfo => Box::pin(self.userinfo(request)).await,

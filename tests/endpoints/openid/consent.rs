@@ -109,6 +109,46 @@ async fn oi_40_a_client_that_registered_itself_is_never_the_hosts_own() {
     assert!(matches!(consent.approve_first_party().await, Unasked::Ask(_)));
 }
 
+/// A step-up: the client has `read`, and asks for `read write`.
+#[tokio::test]
+async fn mc_11_a_page_can_show_what_is_new_and_the_answer_has_both() {
+    let provider = Provider::new();
+    let before = async |client: &str, scope: &str, more: &[(&str, &str)]| {
+        provider.consent(client, scope, more).await.scope_granted_before().await.to_string()
+    };
+    assert_eq!(before("other", "openid read", &[]).await, "", "a fresh user");
+    let tokens = provider.tokens("other", "openid read", &[]).await;
+    assert_eq!(before("other", "openid read email", &[]).await, "openid read");
+    assert_eq!(before("other", "email", &[]).await, "", "only what is asked for");
+    provider.tokens("other", "openid email", &[]).await;
+    assert_eq!(before("other", "read email", &[]).await, "read email", "of several grants");
+    assert_eq!(before("conf", "read", &[]).await, "", "another client");
+
+    let both = provider.tokens("other", "openid read email", &[]).await;
+    assert_eq!(both.text("scope"), "openid read email");
+    assert!(provider.fixture.is_live(&tokens.access_token()).await, "the old grant stays");
+    provider.fixture.server.revoke_subject(&Subject::user("alice")).await.unwrap();
+    assert_eq!(before("other", "openid read", &[]).await, "", "what was revoked");
+}
+
+#[tokio::test]
+async fn mc_11_what_was_granted_for_another_resource_is_new() {
+    let notes = "https://notes.example/";
+    let fixture = Fixture::with(|builder| builder.resource(Resource::new(notes)));
+    let before = async |more: &[(&'static str, &'static str)]| {
+        let query = [code_query("conf", "read"), more.to_vec()].concat();
+        let ask = fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
+        let consent = ask.signed_in(fixture.alice()).await.consent().unwrap();
+        let before = consent.scope_granted_before().await;
+        assert_eq!(consent.approve().await.status, 303);
+        before.to_string()
+    };
+    assert_eq!(before(&[]).await, "");
+    assert_eq!(before(&[]).await, "read");
+    assert_eq!(before(&[("resource", notes)]).await, "");
+    assert_eq!(before(&[("resource", notes)]).await, "read");
+}
+
 #[tokio::test]
 async fn one_grant_has_to_cover_it_all() {
     let (one, two) = ("https://one.example/", "https://two.example/");

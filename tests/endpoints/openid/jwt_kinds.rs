@@ -14,8 +14,8 @@ use grantor::outbound::OutboundResponse;
 use grantor::resource::StaticKeys;
 use grantor::server::AuthorizationServerBuilder;
 use grantor::{
-    AccessTokens, GrantType, LogoutStep, MemoryRegistry, MemoryStore, Request, Scope, SessionId, SignedIn,
-    async_trait,
+    AccessTokens, Endpoint, GrantType, LogoutStep, MemoryRegistry, MemoryStore, Request, Scope, SessionId,
+    SignedIn, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -38,19 +38,21 @@ enum Kind {
     LogoutToken,
     AuthorizationResponse,
     Introspection,
+    Metadata,
     ClientAssertion,
     RequestObject,
     Proof,
     Assertion,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::IdToken,
     Kind::AccessToken,
     Kind::UserInfo,
     Kind::LogoutToken,
     Kind::AuthorizationResponse,
     Kind::Introspection,
+    Kind::Metadata,
     Kind::ClientAssertion,
     Kind::RequestObject,
     Kind::Proof,
@@ -144,6 +146,7 @@ impl World {
                 .request_objects(RequestObjects::accepted())
                 .sign_authorization_responses()
                 .sign_introspection_answers()
+                .sign_metadata()
                 .dpop(dpop())
                 .jwt_bearer(bearer)
                 .sessions(own)
@@ -225,6 +228,10 @@ impl World {
             Kind::Introspection => {
                 let token = self.tokens().await.access_token();
                 self.introspection_of(&token).await
+            }
+            Kind::Metadata => {
+                let document = Answer(server.handle(Endpoint::Metadata, &Request::get("")).await);
+                document.text("signed_metadata")
             }
             own => self.own_jwt(own),
         }

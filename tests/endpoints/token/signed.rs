@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use grantor::jose::{Algorithm, JwkSet, Jws};
 use grantor::keys::{JwtSigner, KeySchedule, Keys, MemoryKeyStore};
 use grantor::server::{AuthorizationServerBuilder, ConfigError};
 use grantor::signing::Claims;
 use grantor::{
-    AccessTokenClaims, AccessTokens, AuthorizationServer, BackendError, EventKind, MemoryRegistry,
-    MemoryStore, Policy, Reason, Request, Resource, TokenSigner, Unsigned, async_trait,
+    AccessTokenClaims, AccessTokens, AuthorizationServer, EventKind, MemoryRegistry, MemoryStore, Policy,
+    Reason, Request, Resource,
 };
 use serde_json::{Map, Value, json};
 
 use crate::support::http::{bare, send};
+use crate::support::moody::Moody;
 use crate::support::{Answer, Fixture, ISSUER, code_query};
 
 const API: &str = "https://api.example";
@@ -354,31 +354,9 @@ async fn a_token_that_others_signed_is_nothing_here() {
     }
 }
 
-/// Signs until it is told to fail.
-struct Moody(JwtSigner, Arc<std::sync::atomic::AtomicBool>);
-
-#[async_trait]
-impl TokenSigner for Moody {
-    async fn sign(&self, what: &Unsigned, now: DateTime<Utc>) -> Result<String, BackendError> {
-        match self.1.load(std::sync::atomic::Ordering::SeqCst) {
-            true => Err(BackendError::transient("the HSM is away")),
-            false => self.0.sign(what, now).await,
-        }
-    }
-
-    async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError> {
-        self.0.verify(token, now).await
-    }
-
-    async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, BackendError> {
-        self.0.jwks(now).await
-    }
-}
-
 #[tokio::test]
 async fn a_signer_that_fails_after_the_write_loses_no_code_and_no_refresh_token() {
-    let away = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let moody = Moody(JwtSigner::new(keys(&[Algorithm::EdDsa])).unwrap(), Arc::clone(&away));
+    let (moody, away) = Moody::new(JwtSigner::new(keys(&[Algorithm::EdDsa])).unwrap());
     let fixture = Fixture::with(|b| b.token_signer(moody).access_tokens(AccessTokens::Jwt));
     let set = |value| away.store(value, std::sync::atomic::Ordering::SeqCst);
 
