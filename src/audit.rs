@@ -23,6 +23,8 @@ pub use measured::{Answered, CallOutcome, Called, HostCall};
 pub use metrics_sink::MetricsAudit;
 pub(crate) use span::in_span;
 pub(crate) use standard_error::StandardError;
+#[cfg(feature = "actix")]
+pub(crate) use standard_error::tell_developer;
 #[cfg(feature = "tracing")]
 pub use tracing_sink::TracingAudit;
 
@@ -101,7 +103,8 @@ pub struct Event<'a> {
     pub peer: Option<IpAddr>,
     /// For a repeated response to a refresh, the address that got it first.
     pub first_peer: Option<IpAddr>,
-    /// For [`EventKind::Failed`], the error of the store or of another part of the host.
+    /// For [`EventKind::Failed`], the error of the store, of another part of the host (with the name of its
+    /// trait) or of another server. For [`EventKind::ClaimsDropped`], the names of the claims.
     pub cause: Option<&'a (dyn Error + Send + Sync + 'static)>,
 }
 

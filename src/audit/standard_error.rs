@@ -38,6 +38,14 @@ impl StandardError {
     }
 }
 
+/// Writes a line to standard error in a debug build, for a mistake that no audit can hear of.
+#[cfg(feature = "actix")] // Other frameworks find such a mistake when the program is compiled.
+pub(crate) fn tell_developer(line: &str) {
+    if WRITES {
+        let _ = writeln!(std::io::stderr(), "grantor: {line} (printed only in debug builds)");
+    }
+}
+
 impl Audit for StandardError {
     fn record(&self, event: &Event<'_>) {
         if let Some(line) = self.line(event) {

@@ -101,7 +101,16 @@ impl Eq for Refusal {}
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A part of the host failed.
+    /// A part of the host that is not a store failed.
+    #[error("{part}: {fault}")]
+    Part {
+        /// The name of its trait, such as `ResourceOwner`.
+        part: &'static str,
+        /// Its failure.
+        #[source]
+        fault: Arc<Fault>,
+    },
+    /// A store or another part of the host failed.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// A part of the host did not answer in time; the operation may have taken effect.
@@ -126,9 +135,25 @@ impl Fault {
             Self::Backend(error) if error.is_permanent() => Reason::StoreBroken,
             Self::Backend(_) | Self::Deadline => Reason::StoreUnavailable,
             Self::Contended => Reason::Contended,
+            Self::Part { fault, .. } => fault.reason(),
             Self::Remote(error) => error.reason(),
             Self::KeySource(_) => Reason::IssuerUnavailable,
         }
+    }
+}
+
+impl Fault {
+    /// As the failure of this part of the host.
+    pub(crate) fn of(self, part: &'static str) -> Self {
+        Self::Part { part, fault: Arc::new(self) }
+    }
+}
+
+impl Refusal {
+    /// If a part of the host failed, it was this one.
+    pub(crate) fn of(self, part: &'static str) -> Self {
+        let cause = self.cause.map(|fault| Arc::new(Fault::Part { part, fault }));
+        Self { cause, ..self }
     }
 }
 

@@ -116,7 +116,7 @@ impl TokenSigner for JwtSigner {
 fn unavailable(fault: Fault) -> BackendError {
     match fault {
         Fault::Backend(error) => error,
-        Fault::Deadline | Fault::Contended | Fault::Remote(_) | Fault::KeySource(_) => {
+        Fault::Deadline | Fault::Contended | Fault::Part { .. } | Fault::Remote(_) | Fault::KeySource(_) => {
             BackendError::transient(fault)
         }
     }

@@ -139,8 +139,18 @@ pub(crate) struct Wanted(Vec<(Cow<'static, str>, Option<ClaimTerms>)>);
 /// The part of a host's answer that is used.
 pub(crate) struct Kept {
     pub(crate) claims: Map<String, Value>,
-    /// Whether the host's answer had claims that only the protocol sets.
-    pub(crate) overreached: bool,
+    pub(crate) dropped: DroppedClaims,
+}
+
+/// The names of the claims in the host's answer that only the protocol sets.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("ClaimsSource: the host may not set {}", .0.join(", "))]
+pub(crate) struct DroppedClaims(Vec<String>);
+
+impl DroppedClaims {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Wanted {
@@ -192,13 +202,15 @@ impl Wanted {
     /// Keeps the claims of a host's answer that were requested, that the client accepts, and that the host
     /// may set.
     pub(crate) fn keep(&self, mut claims: Map<String, Value>) -> Kept {
-        let mut overreached = false;
+        let mut dropped = DroppedClaims::default();
         claims.retain(|name, value| {
             let is_of_protocol = is_of_protocol(name);
-            overreached |= is_of_protocol;
+            if is_of_protocol {
+                dropped.0.push(name.clone());
+            }
             !is_of_protocol && self.takes(name, value)
         });
-        Kept { claims, overreached }
+        Kept { claims, dropped }
     }
 
     /// A value in some language also counts as an answer to a request for the claim without a language.

@@ -146,7 +146,7 @@ impl AuthorizationServer {
     pub(super) async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, Fault> {
         match (&self.inner.owner, subject) {
             (Some(owner), Subject::User(_)) => {
-                Ok(self.in_time(owner.account_status(subject)).await.ok_or(Fault::Deadline)??)
+                self.ask_part("ResourceOwner", owner.account_status(subject)).await
             }
             (None, _) | (_, Subject::Client(_)) => Ok(AccountStatus::Active),
         }
@@ -157,8 +157,20 @@ impl AuthorizationServer {
         (username, password, client): (&str, &SecretText, &Client),
     ) -> Result<Option<Subject>, Refusal> {
         let owner = self.inner.owner.as_ref().ok_or(Reason::GrantTypeUnsupported)?;
-        let answer = self.in_time(owner.authenticate(username, password, client)).await;
-        Ok(answer.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
+        Ok(self.ask_part("ResourceOwner", owner.authenticate(username, password, client)).await?)
+    }
+
+    /// The answer of a part of the host other than its store; the failure has the name of its trait.
+    pub(super) async fn ask_part<T>(
+        &self,
+        part: &'static str,
+        answer: impl Future<Output = Result<T, BackendError>> + Unpin,
+    ) -> Result<T, Fault> {
+        match self.in_time(answer).await {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(error)) => Err(Fault::from(error).of(part)),
+            None => Err(Fault::Deadline.of(part)),
+        }
     }
 
     /// The output of a call to a part of the host, unless the deadline passes first. If there is an audit,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::AuthorizationServer;
 use crate::base::SecretText;
-use crate::error::{Fault, Reason, Refusal};
+use crate::error::{Reason, Refusal};
 use crate::flow::token::{AwaitTokens, Exchange, ExchangeAsk, TokenReply};
 use crate::store::BackendError;
 use crate::token::Access;
@@ -52,8 +52,7 @@ impl AuthorizationServer {
         let flow = flow.with_tokens(subject, actor, &self.facts())?;
         let question = flow.question();
         let account_status = self.account_status(question.subject.subject()).await?;
-        let permission = self.in_time(policy.exchange(&question)).await;
-        let permission = permission.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
+        let permission = self.ask_part("ExchangePolicy", policy.exchange(&question)).await?;
         self.issue_new_grant(&flow.with_permission(permission, account_status)?, peer, proof).await
     }
 

@@ -182,7 +182,7 @@ impl AuthorizationServer {
         let answer = self.in_time(grant.entitle(&question)).await;
         let answer =
             answer.ok_or(Refusal::from(Fault::Deadline)).and_then(|said| said.map_err(Refusal::from));
-        let entitlement = judge(counted, answer)?;
+        let entitlement = judge(counted, answer.map_err(|refusal| refusal.of("ExtensionGrant")))?;
         let account_status = self.account_status(&entitlement.subject(flow.client())).await?;
         let flow = flow.with_entitlement(entitlement, account_status, &self.facts())?;
         match flow.single_use() {

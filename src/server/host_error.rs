@@ -57,7 +57,12 @@ impl From<Fault> for HostError {
             Fault::Backend(error) => Self::Backend(error),
             Fault::Deadline => Self::Deadline,
             Fault::Contended => Self::Contended,
-            Fault::Remote(_) | Fault::KeySource(_) => Self::Backend(BackendError::transient(fault)),
+            Fault::Part { .. } | Fault::Remote(_) | Fault::KeySource(_) => {
+                Self::Backend(match fault.reason() {
+                    Reason::StoreBroken => BackendError::permanent(fault),
+                    _ => BackendError::transient(fault),
+                })
+            }
         }
     }
 }

@@ -115,8 +115,7 @@ impl AuthorizationServer {
         let flow = flow.with_list(list.as_deref())?;
         let review = match &terms.policy {
             Some(policy) => {
-                let review = self.in_time(policy.review(&flow.applicant(current))).await;
-                review.ok_or(Fault::Deadline)?.map_err(Fault::from)?
+                self.ask_part("RegistrationPolicy", policy.review(&flow.applicant(current))).await?
             }
             None => Review::Allow(Allowance::all()),
         };
@@ -130,11 +129,12 @@ impl AuthorizationServer {
         now: DateTime<Utc>,
     ) -> Result<Option<Map<String, Value>>, Refusal> {
         let Some(verifier) = &terms.statements else { return Ok(None) };
-        match self.in_time(verifier.verify(statement, now)).await.ok_or(Fault::Deadline)? {
+        let part = "StatementVerifier";
+        match self.in_time(verifier.verify(statement, now)).await.ok_or_else(|| Fault::Deadline.of(part))? {
             Ok(claims) => Ok(Some(claims)),
             Err(StatementError::Invalid) => Err(Reason::SoftwareStatementInvalid.into()),
             Err(StatementError::Unapproved) => Err(Reason::SoftwareStatementUnapproved.into()),
-            Err(StatementError::Store(error)) => Err(Fault::from(error).into()),
+            Err(StatementError::Store(error)) => Err(Fault::from(error).of(part).into()),
         }
     }
 

@@ -6,6 +6,9 @@ use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{Part, Reply, TokenReply};
 use crate::signing::{Claims, Unsigned};
 
+/// The name of the part of the host that signs.
+const SIGNER: &str = "TokenSigner";
+
 impl AuthorizationServer {
     /// Signs every part of a response that needs a signature.
     pub(super) async fn sign_reply(&self, mut reply: Reply) -> Result<TokenReply, Refusal> {
@@ -46,7 +49,8 @@ impl AuthorizationServer {
     pub(super) async fn sign(&self, what: &Unsigned) -> Result<String, Refusal> {
         let signer = self.inner.signer.as_ref().ok_or(Reason::NotConfigured)?;
         let signed = self.call(HostCall::Sign, signer.sign(what, self.now())).await;
-        Ok(signed.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
+        let signed = signed.ok_or(Fault::Deadline).and_then(|signed| signed.map_err(Fault::from));
+        Ok(signed.map_err(|fault| fault.of(SIGNER))?)
     }
 
     /// The claims of a token, if this server signed it.
@@ -54,8 +58,7 @@ impl AuthorizationServer {
         let (Some(token), Some(signer)) = (token, &self.inner.signer) else {
             return Ok(None);
         };
-        let claims = self.in_time(signer.verify(token, self.now())).await;
-        let claims = claims.ok_or(Fault::Deadline)?.map_err(Fault::from)?;
+        let claims = self.ask_part(SIGNER, signer.verify(token, self.now())).await?;
         Ok(claims.filter(|claims| *claims.iss == *self.rules().issuer))
     }
 }

@@ -18,7 +18,7 @@ use crate::flow::token::IdToken;
 use crate::grant::Grant;
 use crate::http::form::Form;
 use crate::http::{Method, Request, Response};
-use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted};
+use crate::openid::{ClaimsAsked, ClaimsTo, DroppedClaims, OPENID, Wanted};
 use crate::resource::{Guard, Requirement, TokenVerifier};
 use crate::signing::Unsigned;
 use crate::token::Access;
@@ -93,7 +93,7 @@ impl AuthorizationServer {
             false => {
                 let kept = wanted
                     .keep(self.ask(&ClaimsAsked::new(user, &client, &wanted, ClaimsTo::UserInfo)).await?);
-                self.note_overreach(kept.overreached, Endpoint::UserInfo, about(access));
+                self.note_dropped(&kept.dropped, Endpoint::UserInfo, about(access));
                 kept.claims
             }
         };
@@ -118,20 +118,19 @@ impl AuthorizationServer {
             Some(asked) => self.ask(&asked).await?,
             None => return Ok(()),
         };
-        let overreached = id_token.answer(given);
-        self.note_overreach(overreached, endpoint, about);
+        let dropped = id_token.answer(given);
+        self.note_dropped(&dropped, endpoint, about);
         Ok(())
     }
 
     async fn ask(&self, asked: &ClaimsAsked<'_>) -> Result<Map<String, Value>, Refusal> {
         let source = self.inner.claims.as_ref().ok_or(Reason::NotConfigured)?;
-        let given = self.in_time(source.claims(asked)).await;
-        Ok(given.ok_or(Fault::Deadline)?.map_err(Fault::from)?)
+        Ok(self.ask_part("ClaimsSource", source.claims(asked)).await?)
     }
 
-    fn note_overreach(&self, overreached: bool, endpoint: Endpoint, about: EventSubject<'_>) {
-        if overreached {
-            self.audit(EventKind::ClaimsDropped, endpoint, about);
+    fn note_dropped(&self, dropped: &DroppedClaims, endpoint: Endpoint, about: EventSubject<'_>) {
+        if !dropped.is_empty() {
+            self.audit(EventKind::ClaimsDropped, endpoint, about.cause(Some(dropped)));
         }
     }
 

@@ -14,6 +14,7 @@ mod example_server_logout;
 mod example_server_secrets;
 mod example_server_step_up;
 mod example_server_tokens;
+mod failing_parts;
 mod grant_management;
 mod mcp_clients;
 mod mcp_extensions;

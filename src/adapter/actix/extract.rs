@@ -11,6 +11,7 @@ use actix_web::web::{self, Data};
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::{Authorized, Required, read, read_head};
+use crate::audit::tell_developer;
 use crate::http::Request;
 use crate::resource::Guard;
 use crate::server::{Authorization, AuthorizationServer, Logout};
@@ -91,7 +92,7 @@ fn whole(
 }
 
 /// What the host gave its app by [`app_data`](actix_web::App::app_data). The visitor only sees a 500; the
-/// message is for the log.
+/// message is for the log, and for the developer.
 pub(super) fn of_app<T: Clone + 'static>(request: &HttpRequest) -> Result<T, Error> {
     match request.app_data::<Data<T>>() {
         Some(data) => Ok(T::clone(data)),
@@ -100,6 +101,7 @@ pub(super) fn of_app<T: Clone + 'static>(request: &HttpRequest) -> Result<T, Err
 }
 
 pub(super) fn missing(name: &str) -> Error {
-    let cause = format!("the app has no Data<{name}>: add it with App::app_data");
+    let cause = format!("the app has no Data<{name}>: add .app_data(web::Data::new(…)) with it to your App");
+    tell_developer(&cause);
     InternalError::from_response(cause, HttpResponse::InternalServerError().finish()).into()
 }

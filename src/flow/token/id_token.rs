@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::error::{BackendError, Reason};
 use crate::grant::{Grant, Subject};
 use crate::issuance::Rules;
-use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted, can_be_sub};
+use crate::openid::{ClaimsAsked, ClaimsTo, DroppedClaims, OPENID, Wanted, can_be_sub};
 use crate::signing::Unsigned;
 
 /// An `id_token` that is not signed yet. Before the grant is written, the host provides the user's claims
@@ -152,13 +152,12 @@ impl IdToken {
         Some(ClaimsAsked::new(&self.user, &self.client, wanted, ClaimsTo::IdToken))
     }
 
-    /// Takes the host's answer. Drops claims that only the protocol may set, and returns whether there were
-    /// any.
-    pub(crate) fn answer(&mut self, given: Map<String, Value>) -> bool {
-        let Some(wanted) = self.wanted.take() else { return false };
+    /// Takes the host's answer. Drops claims that only the protocol may set, and returns their names.
+    pub(crate) fn answer(&mut self, given: Map<String, Value>) -> DroppedClaims {
+        let Some(wanted) = self.wanted.take() else { return DroppedClaims::default() };
         let kept = wanted.keep(given);
         self.body.user = kept.claims;
-        kept.overreached
+        kept.dropped
     }
 
     /// Binds it to the text of the access token in the same response (section 3.1.3.6).

@@ -133,6 +133,6 @@ async fn an_actix_app_without_its_guard_answers_500_and_tells_the_log_why() {
     let app = init_service(App::new().route("/notes", web::to(async |_: Authorized| "notes"))).await;
     let response = call_service(&app, TestRequest::get().uri("/notes").to_request()).await;
     let cause = response.response().error().expect("a cause").to_string();
-    assert!(cause.contains("Guard") && cause.contains("App::app_data"), "{cause}");
+    assert!(cause.contains("Guard") && cause.contains(".app_data(web::Data::new(…))"), "{cause}");
     assert_eq!(body(response).await, (500, String::new()));
 }
