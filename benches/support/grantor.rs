@@ -130,9 +130,14 @@ struct People;
 #[async_trait]
 impl ClaimsSource for People {
     async fn claims(&self, _: &ClaimsAsked<'_>) -> Result<Map<String, Value>, BackendError> {
-        let claims = [("email", Value::from("alice@example.com")), ("email_verified", true.into())];
-        Ok(claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        Ok(claims_of_alice())
     }
+}
+
+/// What the host knows of the user.
+pub fn claims_of_alice() -> Map<String, Value> {
+    let claims = [("email", Value::from("alice@example.com")), ("email_verified", true.into())];
+    claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// An OpenID Provider whose client wants its `id_token`s signed with this algorithm.
