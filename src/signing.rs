@@ -160,6 +160,9 @@ pub struct Unsigned {
 /// The `typ` of access tokens (RFC 9068 section 2.1).
 pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
 
+/// Few claims are longer, in bytes.
+const USUAL_LENGTH: usize = 512;
+
 impl Unsigned {
     /// Serialises the claims, which have to be a JSON object.
     ///
@@ -170,7 +173,9 @@ impl Unsigned {
         claims: &T,
         algorithm: Option<Algorithm>,
     ) -> Result<Self, BackendError> {
-        let claims = serde_json::to_string(claims).map_err(BackendError::permanent)?;
+        let mut json = Vec::with_capacity(USUAL_LENGTH);
+        serde_json::to_writer(&mut json, claims).map_err(BackendError::permanent)?;
+        let claims = String::from_utf8(json).map_err(BackendError::permanent)?;
         Ok(Self { typ, claims, algorithm })
     }
 }

@@ -74,7 +74,9 @@ impl Scope {
     /// Whether this token is in the set.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.iter().any(|t| t == token)
+        // Over bytes, which for texts this short is several times as fast as a search for a character.
+        let mut tokens = self.as_str().as_bytes().split(|byte| *byte == b' ');
+        !token.is_empty() && tokens.any(|own| own == token.as_bytes())
     }
 
     /// Whether every token of this scope is in `other`.

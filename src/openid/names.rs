@@ -4,10 +4,8 @@ use crate::base::Scope;
 
 /// The claims that a scope asks for (OpenID Connect Core section 5.4).
 pub(super) fn of_scope(scope: &Scope) -> impl Iterator<Item = &'static str> {
-    BY_SCOPE
-        .iter()
-        .filter(move |(name, _)| scope.contains(name))
-        .flat_map(|(_, claims)| claims.iter().copied())
+    let claims_of = |token| BY_SCOPE.iter().find(|(name, _)| *name == token);
+    scope.iter().filter_map(claims_of).flat_map(|(_, claims)| claims.iter().copied())
 }
 
 /// The scopes that ask for claims about the user.

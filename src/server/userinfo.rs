@@ -62,24 +62,6 @@ impl AuthorizationServer {
     /// JSON, or a signed JWT for a client that registered `userinfo_signed_response_alg` (section 5.3.2). It
     /// has no `exp`, so it is not an `id_token`, and its `typ` shows that it is not an access token.
     async fn answer_of(&self, access: &Access) -> Result<Response, Refusal> {
-        #[derive(Serialize)]
-        struct Signed<'a> {
-            iss: &'a str,
-            aud: &'a str,
-            #[serde(flatten)]
-            claims: &'a Map<String, Value>,
-        }
-        let (client, claims) = self.claims_of(access).await?;
-        let Some(algorithm) = client.metadata().userinfo_signed_response_alg else {
-            return Ok(Response::secret_json(200, serde_json::to_vec(&claims).unwrap_or_default()));
-        };
-        let body = Signed { iss: &self.rules().issuer, aud: client.id().as_str(), claims: &claims };
-        let unsigned = Unsigned::new("JWT", &body, algorithm.key()).map_err(Fault::from)?;
-        Ok(Response::secret_jwt(self.sign_for(&client, &unsigned, algorithm).await?))
-    }
-
-    /// The user's claims that a token may read.
-    async fn claims_of(&self, access: &Access) -> Result<(Arc<Client>, Map<String, Value>), Refusal> {
         // No more scope would help.
         let user = access.user().ok_or(Reason::TokenWithoutUser)?;
         if self.account_status(access.subject()).await? == AccountStatus::Blocked {
@@ -87,19 +69,33 @@ impl AuthorizationServer {
         }
         let client =
             self.find_client(access.client(), Requester::default()).await?.ok_or(Reason::TokenInactive)?;
-        let wanted = Wanted::in_userinfo(access.grant().and_then(Grant::openid), access.scope());
-        let mut claims = match wanted.is_empty() {
-            true => Map::new(),
-            false => {
-                let kept = wanted
-                    .keep(self.ask(&ClaimsAsked::new(user, &client, &wanted, ClaimsTo::UserInfo)).await?);
-                self.note_dropped(&kept.dropped, Endpoint::UserInfo, about(access));
-                kept.claims
-            }
+        let claims = self.claims_of(user, &client, access).await?;
+        let pairwise = self.rules().sub_of(access.subject(), &client)?;
+        let body = Body { signed: None, sub: pairwise.as_deref().unwrap_or(user), claims };
+        let Some(algorithm) = client.metadata().userinfo_signed_response_alg else {
+            return Ok(Response::secret_json(200, serde_json::to_vec(&body).unwrap_or_default()));
         };
-        let sub = self.rules().sub_of(access.subject(), &client)?;
-        claims.insert("sub".to_owned(), sub.as_deref().unwrap_or(user).into());
-        Ok((client, claims))
+        let signed = Some(Signed { iss: &self.rules().issuer, aud: client.id().as_str() });
+        let unsigned =
+            Unsigned::new("JWT", &Body { signed, ..body }, algorithm.key()).map_err(Fault::from)?;
+        Ok(Response::secret_jwt(self.sign_for(&client, &unsigned, algorithm).await?))
+    }
+
+    /// The user's claims that a token may read.
+    async fn claims_of(
+        &self,
+        user: &str,
+        client: &Client,
+        access: &Access,
+    ) -> Result<Map<String, Value>, Refusal> {
+        let wanted = Wanted::in_userinfo(access.grant().and_then(Grant::openid), access.scope());
+        if wanted.is_empty() {
+            return Ok(Map::new());
+        }
+        let given = self.ask(&ClaimsAsked::new(user, client, &wanted, ClaimsTo::UserInfo)).await?;
+        let kept = wanted.keep(given);
+        self.note_dropped(&kept.dropped, Endpoint::UserInfo, about(access));
+        Ok(kept.claims)
     }
 
     /// Reads the claims for a response's `id_token`, and the secret that signs it, if any. Runs before the
@@ -150,6 +146,23 @@ impl AuthorizationServer {
         self.inner.claims.as_ref()?;
         self.inner.userinfo.get_or_init(make).as_ref()
     }
+}
+
+/// A UserInfo response.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(flatten)]
+    signed: Option<Signed<'a>>,
+    sub: &'a str,
+    #[serde(flatten)]
+    claims: Map<String, Value>,
+}
+
+/// What a signed response has in addition.
+#[derive(Serialize)]
+struct Signed<'a> {
+    iss: &'a str,
+    aud: &'a str,
 }
 
 /// Verifies the server's own tokens. The guard is part of the server, so a strong reference would be a cycle.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::base::{Algorithm, ResponseAlgorithm, Scope, SecretText, after};
+use crate::base::{Algorithm, ClientId, ResponseAlgorithm, Scope, SecretText, after};
 use crate::client::Client;
 use crate::error::{BackendError, Reason};
 use crate::grant::{Grant, Subject};
@@ -38,7 +38,7 @@ struct Body {
     iss: Arc<str>,
     sub: Arc<str>,
     /// A single audience, as a string, so there is no `azp`.
-    aud: Arc<str>,
+    aud: ClientId,
     iat: i64,
     exp: i64,
     auth_time: i64,
@@ -111,7 +111,7 @@ impl IdToken {
         let body = Body {
             iss: Arc::clone(&rules.issuer),
             sub: Arc::clone(sub),
-            aud: client.id().as_str().into(),
+            aud: client.id().clone(),
             iat: issued.timestamp(),
             exp: after(issued, terms.id_token_lifetime).timestamp(),
             auth_time: authentication.auth_time.timestamp(),
@@ -210,7 +210,7 @@ mod tests {
             let body = Body {
                 iss: "https://as.example".into(),
                 sub: "alice".into(),
-                aud: "app".into(),
+                aud: ClientId::new("app"),
                 iat: 0,
                 exp: 600,
                 auth_time: 0,

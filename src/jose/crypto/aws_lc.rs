@@ -8,7 +8,7 @@ use aws_lc_rs::rsa::{KeyPairComponents, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair,
     KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256,
-    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents, Signature,
 };
 
 use super::jwk::Material;
@@ -105,21 +105,26 @@ impl Pair {
 
     /// Signs with this algorithm, which matches the key.
     pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let failed = |_| SignError::permanent("the cryptographic library failed");
-        match self {
-            Self::Ed25519(pair) => Ok(pair.try_sign(message).map_err(failed)?.as_ref().to_vec()),
-            Self::P256(pair) => {
-                Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec())
-            }
+        let signed = match self {
+            Self::Ed25519(pair) => pair.try_sign(message).ok().and_then(short),
+            Self::P256(pair) => pair.sign(&SystemRandom::new(), message).ok().and_then(short),
             Self::Rsa(pair) => {
                 let encoding: &'static dyn RsaEncoding =
                     if algorithm == Algorithm::Ps256 { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(encoding, &SystemRandom::new(), message, &mut signature).map_err(failed)?;
-                Ok(signature)
+                let signed = pair.sign(encoding, &SystemRandom::new(), message, &mut signature);
+                signed.is_ok().then_some(signature)
             }
-        }
+        };
+        signed.ok_or_else(|| SignError::permanent("the cryptographic library failed"))
     }
+}
+
+/// Both kinds have 64 bytes. aws-lc's type has room for those of every algorithm, almost 5 KB, which is only
+/// filled with zeros if the length is not known here.
+#[inline]
+fn short(signature: Signature) -> Option<Vec<u8>> {
+    signature.as_ref().first_chunk::<64>().map(|bytes| bytes.to_vec())
 }
 
 /// A private key as PKCS#8; its bytes are zeroed when it is dropped.
