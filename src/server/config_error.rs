@@ -97,6 +97,9 @@ pub enum ConfigError {
     /// The secret of [`Sessions`](super::Sessions) could be guessed.
     #[error("the secret of Sessions must have at least 32 bytes")]
     SessionSecret,
+    /// The notices in the queue of [`Sessions`](super::Sessions) could never be delivered.
+    #[error("the queue of Sessions needs a way to deliver its notices: call back_channel too")]
+    LogoutQueue,
     /// A grant type of the host whose name is not an absolute URI (RFC 6749 section 4.5).
     #[error("the name of the grant type {0:?} is not an absolute URI")]
     GrantTypeName(String),

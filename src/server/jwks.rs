@@ -1,8 +1,9 @@
 //! The endpoint of the public keys (RFC 7517).
 
+use super::signed::SIGNER;
 use super::{AuthorizationServer, EventSubject};
 use crate::audit::Endpoint;
-use crate::error::{Fault, Reason, Refusal};
+use crate::error::{Reason, Refusal};
 use crate::http::Response;
 
 impl AuthorizationServer {
@@ -11,12 +12,9 @@ impl AuthorizationServer {
         let Some(signer) = &self.inner.signer else {
             return Refusal::from(Reason::NotConfigured).into_response();
         };
-        match self.in_time(signer.jwks(self.now())).await {
-            Some(Ok(json)) => Response::public_json(json, 300),
-            Some(Err(error)) => {
-                self.refuse(Fault::from(error).into(), Endpoint::Jwks, EventSubject::default())
-            }
-            None => self.refuse(Fault::Deadline.into(), Endpoint::Jwks, EventSubject::default()),
+        match self.ask_part(SIGNER, signer.jwks(self.now())).await {
+            Ok(json) => Response::public_json(json, 300),
+            Err(fault) => self.refuse(fault.into(), Endpoint::Jwks, EventSubject::default()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whether the server can serve: for health checks.
 
+use super::signed::SIGNER;
 use super::{AuthorizationServer, HostError};
 use crate::audit::HostCall;
 use crate::client::ClientId;
@@ -24,7 +25,7 @@ impl AuthorizationServer {
             .await
             .ok_or(Fault::Deadline)??;
         if let Some(signer) = &self.inner.signer {
-            self.in_time(signer.jwks(self.now())).await.ok_or(Fault::Deadline)??;
+            self.ask_part(SIGNER, signer.jwks(self.now())).await?;
         }
         Ok(())
     }

@@ -159,8 +159,10 @@ fn claimed_id(request: &Request) -> Option<ClientId> {
     AwaitClient::parse(request).ok().map(|flow| flow.client_id().clone())
 }
 
-/// The size limit of a sector identifier document; the next line is its deadline.
+/// The size limit of a sector identifier document, in bytes.
 const MAX_LIST: usize = 64 * 1024;
+
+/// The time in which it has to arrive.
 const LIST_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The document of a `sector_identifier_uri`. The reason for a failure is not revealed.

@@ -218,6 +218,9 @@ impl Options {
         if self.sessions.as_ref().is_some_and(Sessions::is_weak) {
             errors.push(ConfigError::SessionSecret);
         }
+        if self.sessions.as_ref().is_some_and(Sessions::cannot_deliver) {
+            errors.push(ConfigError::LogoutQueue);
+        }
         if let Some(openid) = openid {
             errors.extend(validate_openid(openid, self.profile.switches(), signing.longest));
         }

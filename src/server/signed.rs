@@ -7,7 +7,7 @@ use crate::flow::token::{Part, Reply, TokenReply};
 use crate::signing::{Claims, Unsigned};
 
 /// The name of the part of the host that signs.
-const SIGNER: &str = "TokenSigner";
+pub(super) const SIGNER: &str = "TokenSigner";
 
 impl AuthorizationServer {
     /// Signs every part of a response that needs a signature.

@@ -11,11 +11,12 @@ use crate::audit::Endpoint;
 use crate::base::origin;
 use crate::client::Client;
 use crate::documents::Requester;
-use crate::error::{Fault, Reason, Refusal};
+use crate::error::{Reason, Refusal};
 use crate::flow::logout::{self, AwaitHint, AwaitSession, HintClaims, LogoutDecision, Question};
 use crate::grant::{Login, SessionId};
 use crate::http::{Request, Response, escape_html};
 
+use super::signed::SIGNER;
 use super::{AuthorizationServer, ErrorPage, EventSubject, is_own_failure};
 pub(super) use back_channel::Lanes;
 pub use end::EndedSession;
@@ -66,8 +67,7 @@ impl AuthorizationServer {
     /// The claims of an `id_token_hint`, if this server issued it.
     pub(super) async fn hint(&self, hint: Option<&str>) -> Result<Option<HintClaims>, Refusal> {
         let (Some(hint), Some(signer)) = (hint, &self.inner.signer) else { return Ok(None) };
-        let claims = self.in_time(signer.recognize(hint, HintClaims::TYPE, self.now())).await;
-        let claims = match claims.ok_or(Fault::Deadline)?.map_err(Fault::from)? {
+        let claims = match self.ask_part(SIGNER, signer.recognize(hint, HintClaims::TYPE, self.now())).await? {
             Some(claims) => Some(claims),
             None => self.hint_with_mac(hint).await?,
         };

@@ -103,7 +103,8 @@ impl Sessions {
         self
     }
 
-    /// Passes the notices to your own durable queue instead of delivering them at once.
+    /// Passes the notices to your own durable queue instead of delivering them at once. Needs
+    /// [`back_channel`](Self::back_channel), which delivers what you take from the queue.
     pub fn queue(mut self, queue: impl LogoutQueue + 'static) -> Self {
         self.channels.queue = Some(Arc::new(queue));
         self
@@ -117,6 +118,11 @@ impl Sessions {
 
     pub(in crate::server) fn is_weak(&self) -> bool {
         self.secret.len() < Self::MIN_SECRET
+    }
+
+    /// Whether there is a queue, and no way to deliver what is in it.
+    pub(in crate::server) fn cannot_deliver(&self) -> bool {
+        self.channels.queue.is_some() && self.channels.outbound.is_none()
     }
 
     pub(in crate::server) fn rules(&self) -> SessionRules {

@@ -54,6 +54,16 @@ async fn lo_14_another_secret_makes_other_sids_and_a_short_one_is_refused() {
     assert!(short.unwrap_err().all().contains(&ConfigError::SessionSecret));
 }
 
+#[test]
+fn a_queue_whose_notices_cannot_be_delivered_is_a_mistake() {
+    let built = AuthorizationServer::builder("https://as.example")
+        .clients(MemoryRegistry::default())
+        .store(MemoryStore::new())
+        .sessions(Sessions::new([7; 32]).queue(Queue::default()))
+        .build();
+    assert!(built.unwrap_err().all().contains(&ConfigError::LogoutQueue));
+}
+
 #[tokio::test]
 async fn a_host_that_does_not_name_its_sessions_has_no_sid() {
     let provider = Provider::with(hearers(), |builder| builder);
