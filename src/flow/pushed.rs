@@ -13,7 +13,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::AwaitsClient;
-use super::authorize::{AwaitRequestObject, DPOP_JKT, REQUEST, REQUEST_URI, check_pushed};
+use super::authorize::{self, AwaitRequestObject, DPOP_JKT, REQUEST, REQUEST_URI};
+use super::logout::HintClaims;
 use crate::base::{Algorithm, FreshSecrets, SecretText, Thumbprint};
 use crate::client::auth::{AuthenticatedClient, Presented};
 use crate::client::{ClaimsMissing, Client, SignedText};
@@ -132,6 +133,8 @@ pub struct AwaitSecrets {
     client: AuthenticatedClient,
     /// The parameters as they are stored.
     form: String,
+    /// An `id_token_hint` that is still to be verified.
+    hint: Option<SecretText>,
 }
 
 impl AwaitSecrets {
@@ -150,7 +153,9 @@ impl AwaitSecrets {
                 None => parameters.insert(DPOP_JKT, key),
             }
         }
-        check_pushed(parameters.form(), client.client(), facts)?;
+        let request = authorize::pushed(parameters.form(), client.client(), facts)?;
+        request.check_early(facts.rules)?;
+        let hint = request.hint(facts.rules).map(SecretText::new);
         let form = parameters.encode();
         // Encoding makes the form longer, and it must not exceed the limit when it is read back.
         if form.len() > MAX_BODY {
@@ -159,7 +164,21 @@ impl AwaitSecrets {
         if !client.client().is_confidential() && form.len() > MAX_PUBLIC_PUSH {
             return Err(Reason::PushTooLarge);
         }
-        Ok(Self { client, form })
+        Ok(Self { client, form, hint })
+    }
+
+    /// The `id_token_hint`, if the request has one.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_ref().map(SecretText::reveal)
+    }
+
+    /// Takes the claims of the hint, `None` if this server did not issue it, and checks the request again.
+    ///
+    /// # Errors
+    /// The hint is not one of this server for this client, or is about another user than the request.
+    pub(crate) fn with_hint(&self, hint: Option<HintClaims>, facts: &Facts<'_>) -> Result<(), Reason> {
+        let form = Form::parse(self.form.as_bytes())?;
+        authorize::pushed(&form, self.client.client(), facts)?.with_hint(hint).check_early(facts.rules)
     }
 
     /// The client that pushes.

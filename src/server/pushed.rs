@@ -60,6 +60,9 @@ impl AuthorizationServer {
             let admitted = self.process().pushes.begin(request.peer, &id, self.now());
             admitted.map_err(|full| Refusal::throttled(Reason::PushThrottled, full.wait()))?.keep();
         }
+        if let Some(hint) = flow.hint() {
+            flow.with_hint(self.hint(Some(hint)).await?, &self.facts())?;
+        }
         self.use_assertion(assertion).await?;
         self.use_proof(proven.as_ref()).await?;
         for _ in 0..MAX_CONFLICT_RETRIES {

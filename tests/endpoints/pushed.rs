@@ -134,6 +134,17 @@ async fn pr_05_a_request_uri_of_another_client_leads_nowhere() {
 }
 
 #[tokio::test]
+async fn pr_05_a_repeated_request_uri_leads_nowhere() {
+    let fixture = Fixture::new();
+    let uri = pushed(&fixture, "conf").await;
+    let twice = [visit("conf", &uri), vec![("request_uri", &*uri)]].concat();
+    assert_eq!(page(&fixture, &twice).await.code(), "invalid_request");
+    let beside = [visit("conf", &uri), vec![("request_uri", "https://app.example/request")]].concat();
+    assert_eq!(page(&fixture, &beside).await.code(), "invalid_request");
+    assert!(fixture.approve(&visit("conf", &uri)).await.location_parameter("code").is_some());
+}
+
+#[tokio::test]
 async fn pr_06_a_request_uri_expires_and_is_good_for_one_code() {
     let fixture = Fixture::new();
     let uri = pushed(&fixture, "conf").await;

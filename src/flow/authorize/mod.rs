@@ -32,7 +32,7 @@ pub(in crate::flow) use request_object::REQUEST;
 pub use requested::{AuthenticationRequest, MAX_HINT, MAX_HINTS, Prompt};
 pub use sign_in::{AwaitSignIn, LoginReason};
 pub use source::{AwaitPushed, AwaitVisit, Resolved, Visited};
-pub(in crate::flow) use source::{REQUEST_URI, check_pushed};
+pub(in crate::flow) use source::{REQUEST_URI, pushed};
 
 use super::ResponseMode;
 use super::consent::Terms;

@@ -33,9 +33,9 @@ pub(super) enum Source {
 
 impl Source {
     /// # Errors
-    /// The redirect URI is repeated, or two sources are named.
+    /// The redirect URI or a source is repeated, or two sources are named.
     pub(super) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
-        let request_uri = form.one("request_uri").ok().flatten();
+        let request_uri = form.one("request_uri")?;
         match (request_uri.filter(|uri| uri.starts_with(REQUEST_URI)), form.one("request")?) {
             (Some(_), Some(_)) => Err(Reason::RequestSourcesMixed),
             (Some(uri), None) => Ok(Self::Pushed(SecretText::new(uri))),
@@ -145,19 +145,26 @@ impl ClaimedRequest {
     }
 }
 
-/// Checks a request when it is pushed, in the same way as when its user visits (RFC 9126 section 2.1).
+/// A request that is pushed, to be checked in the same way as when its user visits (RFC 9126 section 2.1).
 ///
 /// # Errors
-/// The first check that fails.
-pub(in crate::flow) fn check_pushed(
+/// There is no redirect URI that the response may go to.
+pub(in crate::flow) fn pushed(
     form: &Form<'_>,
     client: &Arc<Client>,
     facts: &Facts<'_>,
-) -> Result<(), Reason> {
-    // The user is not known yet, and no check depends on which one it is.
-    let any_user = Subject::user("");
-    let request = ClaimedRequest::parse_pushed(form)?.prove(Arc::clone(client), None, facts)?;
-    request.check(&any_user, facts.rules).map(drop)
+) -> Result<AwaitLogin, Reason> {
+    ClaimedRequest::parse_pushed(form)?.prove(Arc::clone(client), None, facts)
+}
+
+impl AwaitLogin {
+    /// Checks it before its user is known. No check depends on which one it is.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub(in crate::flow) fn check_early(&self, rules: &Rules) -> Result<(), Reason> {
+        self.check(&Subject::user(""), rules).map(drop)
+    }
 }
 
 /// An authorization request after its client is known.

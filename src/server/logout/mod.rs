@@ -67,7 +67,8 @@ impl AuthorizationServer {
     /// The claims of an `id_token_hint`, if this server issued it.
     pub(super) async fn hint(&self, hint: Option<&str>) -> Result<Option<HintClaims>, Refusal> {
         let (Some(hint), Some(signer)) = (hint, &self.inner.signer) else { return Ok(None) };
-        let claims = match self.ask_part(SIGNER, signer.recognize(hint, HintClaims::TYPE, self.now())).await? {
+        let claims = match self.ask_part(SIGNER, signer.recognize(hint, HintClaims::TYPE, self.now())).await?
+        {
             Some(claims) => Some(claims),
             None => self.hint_with_mac(hint).await?,
         };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use grantor::{Login, LoginReason, Reason, Request, SignedIn};
 
+use crate::support::provider::Provider;
+use crate::support::pushing;
 use crate::support::signing_out::SigningOut;
 use crate::support::{code_query, encode};
 
@@ -105,4 +107,28 @@ async fn a_hint_of_plain_oauth_is_ignored() {
     query.push(("id_token_hint", "garbage"));
     let ask = host.provider.fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
     assert!(matches!(ask.signed_in(host.alice("s")).await, SignedIn::Consent(_)));
+}
+
+#[tokio::test]
+async fn pr_03_a_hint_is_verified_when_the_request_is_pushed() {
+    let provider = Provider::new();
+    let own = provider.tokens("other", "openid", &[]).await.text("id_token");
+    let foreign = provider.tokens("post", "openid", &[]).await.text("id_token");
+    let bob = r#"{"id_token":{"sub":{"value":"bob"}}}"#;
+    let push = async |hint: &str, more: &[(&str, &str)]| {
+        let mut form = code_query("other", "openid");
+        form.retain(|(name, _)| *name != "client_id");
+        form.push(("id_token_hint", hint));
+        form.extend(more);
+        pushing::push(&provider.fixture, "other", &form).await
+    };
+    for (hint, more) in [("garbage", &[][..]), (&foreign, &[]), (&own, &[("claims", bob)])] {
+        let refused = push(hint, more).await;
+        assert_eq!(refused.error(), (400, "invalid_request".to_owned()), "{hint} {more:?}");
+    }
+    let good = push(&own, &[]).await;
+    assert_eq!(good.status(), 201);
+    let query = [("client_id", "other".to_owned()), ("request_uri", good.text("request_uri"))];
+    let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert!(provider.fixture.approve(&query).await.location_parameter("code").is_some());
 }
