@@ -120,17 +120,39 @@ impl Claims {
         is_plain && texts * 6 <= Self::MAX_BYTES / 2
     }
 
-    /// Adds the host's own claims; a reserved name is dropped.
-    pub(crate) fn add(&mut self, extra: Map<String, Value>) {
-        let allowed = extra.into_iter().filter(|(name, _)| !Self::RESERVED.contains(&name.as_str()));
-        self.extra.extend(allowed);
+    /// Adds the host's own claims. Reserved names are dropped and returned.
+    pub(crate) fn add(&mut self, extra: Map<String, Value>) -> DroppedClaims {
+        let mut dropped = DroppedClaims::of("AccessTokenClaims");
+        for (name, value) in extra {
+            match Self::RESERVED.contains(&name.as_str()) {
+                true => dropped.names.push(name),
+                false => drop(self.extra.insert(name, value)),
+            }
+        }
+        dropped
+    }
+}
+
+/// The names of claims that the host gave and that only the protocol sets.
+#[derive(Debug, thiserror::Error)]
+#[error("{part}: the host may not set {}", .names.join(", "))]
+pub(crate) struct DroppedClaims {
+    /// The trait of the host's part.
+    part: &'static str,
+    pub(crate) names: Vec<String>,
+}
+
+impl DroppedClaims {
+    /// None yet.
+    pub(crate) fn of(part: &'static str) -> Self {
+        Self { part, names: Vec::new() }
     }
 }
 
 /// The host's own claims for signed access tokens.
 ///
 /// The returned claims are signed as they are, and every resource server can read them: no secrets. A name in
-/// [`Claims::RESERVED`] is dropped. If all claims together have more than [`Claims::MAX_BYTES`], no token is
+/// [`Claims::RESERVED`] is dropped, and audited. If all claims together have more than [`Claims::MAX_BYTES`], no token is
 /// issued: the response is 500 with [`Reason::AccessTokenTooLong`](crate::Reason::AccessTokenTooLong), and
 /// the code or refresh token stays valid.
 pub trait AccessTokenClaims: Send + Sync {

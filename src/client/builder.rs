@@ -59,9 +59,8 @@ impl ClientBuilder {
     }
 
     /// Sets all metadata at once, as from a file; earlier settings are dropped.
-    pub fn metadata(mut self, metadata: ClientMetadata) -> Self {
-        self.metadata = metadata;
-        self
+    pub fn metadata(self, metadata: ClientMetadata) -> Self {
+        Self { metadata, scope: None, ..self }
     }
 
     /// `client_name`

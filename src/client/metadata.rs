@@ -217,6 +217,37 @@ impl ClientMetadata {
         is_signed_so || self.auth_method() == AuthMethod::ClientSecretJwt
     }
 
+    /// With the terms of `other` that only the host sets, grantor's own members: a client that registers
+    /// itself neither sees nor changes them.
+    pub(crate) fn with_host_terms_of(self, other: &Self) -> Self {
+        Self {
+            profile: other.profile,
+            access_tokens: other.access_tokens,
+            id_token_claims_from_scope: other.id_token_claims_from_scope,
+            logout_token_type_jwt: other.logout_token_type_jwt,
+            require_pkce: other.require_pkce,
+            localhost_any_port: other.localhost_any_port,
+            redirect_schemes: other.redirect_schemes.clone(),
+            rotate_refresh_tokens: other.rotate_refresh_tokens,
+            unregistered_redirect_uris: other.unregistered_redirect_uris,
+            ..self
+        }
+    }
+
+    /// As the host changed it before a client changes itself: with the host's terms, and with what the terms
+    /// of registration give to every client that changes itself now.
+    pub(crate) fn keeping_host_terms_of(self, current: &Self) -> Self {
+        let (any_port, schemes) = (self.localhost_any_port, self.redirect_schemes.clone());
+        let mut kept = self.with_host_terms_of(current);
+        kept.localhost_any_port = any_port.or(kept.localhost_any_port);
+        kept.redirect_schemes = schemes.or(kept.redirect_schemes);
+        if kept.auth_method() == AuthMethod::None {
+            // Only a confidential client can have these.
+            (kept.require_pkce, kept.unregistered_redirect_uris) = (None, None);
+        }
+        kept
+    }
+
     /// `grant_types`, or their default (RFC 7591 section 2).
     pub(super) fn grant_types(&self) -> &[GrantType] {
         const DEFAULT: &[GrantType] = &[GrantType::AuthorizationCode];

@@ -16,7 +16,9 @@ pub enum ProfileMismatch {
     )]
     OfServers,
     /// FAPI 2.0 Security Profile section 5.3.2.1(6).
-    #[error("auth_method must be private_key_jwt, tls_client_auth or self_signed_tls_client_auth")]
+    #[error(
+        "token_endpoint_auth_method must be private_key_jwt, tls_client_auth or self_signed_tls_client_auth"
+    )]
     AuthMethod,
     /// Section 5.3.2.1(3): every user of a native client can read its secret.
     #[error(
@@ -33,7 +35,7 @@ pub enum ProfileMismatch {
     #[error("the profile requires PKCE: leave out require_pkce")]
     WithoutPkce,
     /// Section 5.3.2.1(9).
-    #[error("the profile forbids the rotation of refresh tokens: leave out rotate_refresh")]
+    #[error("the profile forbids the rotation of refresh tokens: leave out rotate_refresh_tokens")]
     Rotation,
     /// Section 5.4.1.
     #[error("{0} must be EdDSA, Ed25519, ES256 or PS256")]

@@ -54,7 +54,7 @@ impl fmt::Display for BackendError {
         let kind = match self.kind {
             Kind::Transient => "a part of the host failed temporarily",
             Kind::Permanent => "a part of the host is broken",
-            Kind::UnknownOutcome => "a part of the host did not say whether it wrote",
+            Kind::UnknownOutcome => "a part of the host did not report whether its write took effect",
         };
         write!(f, "{kind}: {}", self.source)
     }
@@ -74,7 +74,7 @@ pub(crate) const MAX_CONFLICT_RETRIES: usize = 16;
 #[non_exhaustive]
 pub enum CommitError {
     /// The version has changed, or the id was not vacant.
-    #[error("the record has another version")]
+    #[error("the record has another version, or its id is taken")]
     Conflict,
     /// The store failed.
     #[error(transparent)]

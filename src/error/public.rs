@@ -182,7 +182,7 @@ impl Reason {
             R::Assertion(flaw) => flaw.public(),
             R::Proof(flaw) => flaw.public(),
             R::OwnerCredentialsWrong => (E::InvalidGrant, "the user name or password is wrong"),
-            R::SubjectBlocked => (E::InvalidGrant, "the user may not continue"),
+            R::SubjectBlocked => (E::InvalidGrant, "the account of the user is not active"),
             R::ScopeMalformed => (E::InvalidScope, "the scope is malformed"),
             R::ScopeExceeded => (E::InvalidScope, "the scope exceeds what may be granted"),
             R::ScopeMissing => (E::InvalidScope, "a scope is required"),
@@ -197,7 +197,7 @@ impl Reason {
             R::DetailsTypeUnknown => (E::InvalidAuthorizationDetails, "an authorization details type is not supported"),
             R::DetailsRefused => (E::InvalidAuthorizationDetails, "an authorization detail is not valid for its type"),
             R::DetailsNotAllowed => (E::InvalidAuthorizationDetails, "the client may not use this authorization details type"),
-            R::DetailsOfNoResource => (E::InvalidAuthorizationDetails, "no resource of this request takes an authorization detail"),
+            R::DetailsOfNoResource => (E::InvalidAuthorizationDetails, "none of the requested resources accepts one of the authorization details"),
             R::DetailsExceeded => (E::InvalidAuthorizationDetails, "the authorization details exceed what was granted"),
 
             R::RedirectUriUnregistered => (E::InvalidRequest, "redirect_uri is not registered for this client"),
@@ -239,7 +239,7 @@ impl Reason {
             R::ConsentRequired | R::ConsentRequiredEachTime => (E::ConsentRequired, "the user has to give consent"),
             R::AuthenticationUnmet => (E::UnmetAuthenticationRequirements, "the authentication does not meet acr_values"),
             R::ConsentDenied => (E::AccessDenied, "the user denied the request"),
-            R::ApproverBlocked => (E::AccessDenied, "the user may not continue"),
+            R::ApproverBlocked => (E::AccessDenied, "the account of the user is not active"),
 
             R::UserCodeUnknown | R::UserCodeClaimed | R::UserCodeUnclaimed =>
                 (E::InvalidRequest, "the code is unknown, or it was entered in another browser"),
@@ -260,11 +260,11 @@ impl Reason {
             | R::TokenTooEarly
             | R::TokenBound => (E::InvalidToken, "the access token is unknown, expired or revoked"),
             R::TokenUnbound => (E::InvalidToken, "the access token is not bound to a key"),
-            R::TokenWithoutUser => (E::InvalidToken, "the access token is of no user"),
+            R::TokenWithoutUser => (E::InvalidToken, "the access token does not belong to a user"),
             R::TokenScopeInsufficient => (E::InsufficientScope, "the access token lacks a required scope"),
             R::TokenAuthenticationInsufficient =>
                 (E::InsufficientUserAuthentication, "the user must sign in again, or in another way"),
-            R::TokenNotRevocable => (E::UnsupportedTokenType, "the token cannot be revoked; it expires by itself"),
+            R::TokenNotRevocable => (E::UnsupportedTokenType, "this kind of token cannot be revoked: it stays valid until it expires"),
             R::TokenForAnotherClient => (E::UnauthorizedClient, "the token belongs to another client"),
 
             R::RegistrationNotJson => (E::InvalidClientMetadata, "the content type must be application/json"),

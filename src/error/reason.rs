@@ -475,6 +475,7 @@ pub enum Reason {
     IssuerRefused,
 }
 
+/// The public text, which several reasons share. For the log, `Debug` names the reason.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code().as_str(), self.description())

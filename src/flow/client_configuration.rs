@@ -183,18 +183,8 @@ impl ClientInformation {
     ) -> Self {
         let secrets = client.live_secrets(now);
         let newest = secrets.last().or(client.secrets.last());
-        let mut metadata = client.metadata().clone();
+        let mut metadata = client.metadata().clone().with_host_terms_of(&ClientMetadata::default());
         metadata.scope = metadata.scope.filter(|scope| !scope.is_empty());
-        // Grantor's own members are terms that the host set, not metadata of the client.
-        metadata.profile = None;
-        metadata.access_tokens = None;
-        metadata.id_token_claims_from_scope = None;
-        metadata.logout_token_type_jwt = None;
-        metadata.require_pkce = None;
-        metadata.localhost_any_port = None;
-        metadata.redirect_schemes = None;
-        metadata.rotate_refresh_tokens = None;
-        metadata.unregistered_redirect_uris = None;
         Self {
             id: client.id().clone(),
             issued: client.issued(),
@@ -237,6 +227,6 @@ impl ClientInformation {
             software_statement: self.statement.as_deref(),
             metadata: &self.metadata,
         };
-        Response::secret_json(status, serde_json::to_vec(&body).unwrap_or_default())
+        Response::secret_json_of(status, &body)
     }
 }

@@ -124,10 +124,7 @@ impl Codes {
             expires_in: policy.device_code_lifetime.as_secs(),
             interval: policy.device_poll_seconds,
         };
-        match serde_json::to_vec(&body) {
-            Ok(json) => Response::secret_json(200, json),
-            Err(_) => Response::empty(500),
-        }
+        Response::secret_json_of(200, &body)
     }
 }
 

@@ -55,10 +55,7 @@ impl AuthenticatedQuery {
         let seen = seen.map(|active| Active { sub: sub.unwrap_or(active.sub), ..active });
         let seen = seen.as_ref().map_or(Seen::Nothing { active: false }, Seen::Active);
         let Some(algorithm) = rules.introspection_algorithm(self.client(), wants_jwt)? else {
-            return Ok(match serde_json::to_vec(&seen) {
-                Ok(json) => Answer::Ready(Response::secret_json(200, json)),
-                Err(_) => Answer::Ready(Response::empty(500)),
-            });
+            return Ok(Answer::Ready(Response::secret_json_of(200, &seen)));
         };
         let claims = Signed {
             iss: &rules.issuer,

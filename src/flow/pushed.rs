@@ -231,10 +231,7 @@ impl RequestUri {
         let handle = self.0.into_text(Kind::RequestUri, &policy.prefixes);
         let request_uri = format!("{REQUEST_URI}{handle}");
         let body = Body { request_uri, expires_in: policy.request_uri_lifetime.as_secs() };
-        match serde_json::to_vec(&body) {
-            Ok(json) => Response::secret_json(201, json),
-            Err(_) => Response::empty(500),
-        }
+        Response::secret_json_of(201, &body)
     }
 }
 

@@ -239,8 +239,9 @@ impl Approved {
         facts: &Facts<'_>,
     ) -> Result<(Replacement, ClientInformation), Refusal> {
         let Facts { now, .. } = *facts;
-        // The host set this restriction, so the client cannot remove it.
-        self.metadata.profile = current.profile();
+        self.metadata = self.metadata.keeping_host_terms_of(current.metadata());
+        let own = current.self_registration.as_deref();
+        self.expires = self.expires.or_else(|| own.and_then(|own| own.expires));
         let mut kept = current.live_secrets(now);
         let is_unsealed = kept.iter().all(|secret| secret.sealed.is_none());
         // Of a secret that is a digest alone there is no MAC, so the client gets a new one.
@@ -248,7 +249,7 @@ impl Approved {
         if self.metadata.auth_method().credentials() != Credentials::Secret || needs_another {
             kept.clear();
         }
-        let hidden = current.self_registration.as_ref().and_then(|own| own.secret);
+        let hidden = own.and_then(|own| own.secret);
         let hidden = hidden.filter(|_| !kept.is_empty());
         let builder = ClientBuilder::keeping(current).secrets(kept);
         let token = Some(presented.duplicate());

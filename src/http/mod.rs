@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) mod bearer;
 mod certificate;
@@ -232,6 +232,11 @@ impl Response {
     /// JSON that no cache keeps (RFC 6749 section 5.1).
     pub(crate) fn secret_json(status: u16, body: Vec<u8>) -> Self {
         Self { status, headers: vec![JSON, NOSNIFF, NO_STORE, NO_CACHE], body }
+    }
+
+    /// A value as JSON that no cache keeps; 500 if it cannot be written as JSON.
+    pub(crate) fn secret_json_of(status: u16, body: &impl Serialize) -> Self {
+        serde_json::to_vec(body).map_or_else(|_| Self::empty(500), |json| Self::secret_json(status, json))
     }
 
     /// A signed JWT that no cache keeps.

@@ -53,8 +53,8 @@ pub use pairwise::MIN_PAIRWISE_SECRET;
 pub(crate) use pairwise::PairwiseKey;
 pub use request::{ClaimTerms, ClaimsRequest, MAX_CLAIM_NAMES, MAX_CLAIMS_LENGTH};
 pub(crate) use session::{Session, SessionRules};
+pub(crate) use source::Wanted;
 pub use source::{ClaimsAsked, ClaimsSource, ClaimsTo};
-pub(crate) use source::{DroppedClaims, Wanted};
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use super::{ClaimTerms, OpenId};
 use crate::base::Scope;
 use crate::client::Client;
 use crate::error::BackendError;
+use crate::signing::DroppedClaims;
 
 /// The host's source of claims about its users.
 ///
@@ -142,17 +143,6 @@ pub(crate) struct Kept {
     pub(crate) dropped: DroppedClaims,
 }
 
-/// The names of the claims in the host's answer that only the protocol sets.
-#[derive(Debug, Default, thiserror::Error)]
-#[error("ClaimsSource: the host may not set {}", .0.join(", "))]
-pub(crate) struct DroppedClaims(Vec<String>);
-
-impl DroppedClaims {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 impl Wanted {
     /// What a client gets in an `id_token`. This includes the claims of the scope if there is no access
     /// token, or if the client registered for that.
@@ -202,11 +192,11 @@ impl Wanted {
     /// Keeps the claims of a host's answer that were requested, that the client accepts, and that the host
     /// may set.
     pub(crate) fn keep(&self, mut claims: Map<String, Value>) -> Kept {
-        let mut dropped = DroppedClaims::default();
+        let mut dropped = DroppedClaims::of("ClaimsSource");
         claims.retain(|name, value| {
             let is_of_protocol = is_of_protocol(name);
             if is_of_protocol {
-                dropped.0.push(name.clone());
+                dropped.names.push(name.clone());
             }
             !is_of_protocol && self.takes(name, value)
         });

@@ -91,7 +91,8 @@ impl Allowance {
         Self { owner: Some(owner.into()), ..self }
     }
 
-    /// Sets when the registration expires; after that, the client is no longer served.
+    /// Sets when the registration expires; after that, the client is no longer served. A change for which
+    /// this is not called keeps the time.
     #[must_use]
     pub fn expires(self, at: DateTime<Utc>) -> Self {
         Self { expires: Some(at), ..self }

@@ -83,23 +83,23 @@ impl CrossOrigin {
     /// The response to send: 204 to a preflight, 403 to an origin that is not allowed.
     pub fn check(&self, request: &Request) -> Result<Shared, Response> {
         let origin = match request.headers.one("origin") {
-            Ok(None) => return Ok(Shared { headers: Vec::new() }),
+            Ok(None) => return Ok(Shared { headers: vec![VARY] }),
             Ok(Some(origin)) => self.shown_to(origin),
             Err(_) => None,
         };
         let Some(origin) = origin else {
             self.guard.record(&Reason::OriginNotAllowed.into(), None);
-            return Err(Refusal::from(Reason::OriginNotAllowed).into_response());
+            return Err(Refusal::from(Reason::OriginNotAllowed).into_response().with(VARY.0, VARY.1));
         };
         let asked = request.headers.one("access-control-request-method").ok().flatten();
         if let Some(method) = asked.filter(|_| request.method == Method::Options) {
             let method = if cors::is_list_of_names(method) { method.to_owned() } else { String::new() };
-            return Err(cors::preflight(&request.headers, method, origin).with("vary", "origin"));
+            return Err(cors::preflight(&request.headers, method, origin).with(VARY.0, VARY.1));
         }
         let headers = vec![
             ("access-control-allow-origin", origin),
             ("access-control-expose-headers", self.exposed.clone()),
-            ("vary", Cow::Borrowed("origin")),
+            VARY,
         ];
         Ok(Shared { headers })
     }
@@ -115,6 +115,9 @@ impl CrossOrigin {
         }
     }
 }
+
+/// No cache may answer a request from one origin with the response to another, or to none.
+const VARY: (&str, Cow<'static, str>) = ("vary", Cow::Borrowed("origin"));
 
 /// Who may read a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -60,7 +60,8 @@ impl Consent {
         let about = EventSubject::of(grant).peer(peer);
         // Before the write: if the host's claims source fails, or its claims are too long, no grant is left
         // behind.
-        if let Err(refusal) = server.prepare_access_token(sealed.access_claims_mut()) {
+        let claims = sealed.access_claims_mut();
+        if let Err(refusal) = server.prepare_access_token(claims, Endpoint::Authorization, about) {
             return server.error_page(refusal, about);
         }
         if let Some(id_token) = sealed.id_token_mut()

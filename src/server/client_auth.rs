@@ -85,7 +85,7 @@ impl AuthorizationServer {
             None => {
                 let question = waiting.question();
                 let claims = self.in_time_with_keys(signatures.verify(&question, self.now())).await;
-                claims.ok_or(Fault::Deadline)?
+                claims.ok_or_else(|| Fault::Deadline.of("ClientSignatures"))?
             }
         };
         waiting.with_claims(claims, &self.facts())
@@ -112,7 +112,7 @@ impl AuthorizationServer {
             Some(certificates) => {
                 let question = waiting.question();
                 let answer = self.in_time_with_keys(certificates.check(&question, self.now())).await;
-                answer.ok_or(Fault::Deadline)?
+                answer.ok_or_else(|| Fault::Deadline.of("ClientCertificates"))?
             }
             None => return Err(Reason::ClientMethodNotRegistered.into()),
         };
@@ -126,7 +126,8 @@ impl AuthorizationServer {
         let mut right = false;
         for phc in stored {
             if !right {
-                let verified = self.in_time(hash.verify(phc, presented)).await.ok_or(Fault::Deadline)?;
+                let verified = self.in_time(hash.verify(phc, presented)).await;
+                let verified = verified.ok_or_else(|| Fault::Deadline.of("SlowHash"))?;
                 right = verified.ok_or(Reason::Overloaded)?;
             }
         }

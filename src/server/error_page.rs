@@ -3,8 +3,8 @@
 use crate::error::{Reason, Refusal};
 use crate::http::{Response, escape_html};
 
-/// An authorization request whose error must not be redirected, because the redirect URI is not verified; or
-/// a user code that belongs to no device. Show it to the user; never redirect.
+/// An error that is shown to the user and never redirected: of an authorization request whose redirect URI is
+/// not verified, of a user code, or of a logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ErrorPage {

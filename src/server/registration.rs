@@ -20,7 +20,6 @@ impl AuthorizationServer {
     /// Answers a request at the registration endpoint: a `POST` registers a client; with its registration
     /// access token a client reads (`GET` or `HEAD`), replaces (`PUT`) or deletes (`DELETE`) itself.
     pub async fn registration(&self, request: &Request) -> Response {
-        let id = claimed_id(request);
         let answer = match request.method {
             Method::Post => self.register_itself(request).await,
             Method::Get | Method::Head => self.read_itself(request).await,
@@ -28,8 +27,11 @@ impl AuthorizationServer {
             Method::Delete => self.delete_itself(request).await,
             Method::Options | Method::Other(_) => Err(Reason::MethodWrong.into()),
         };
-        let about = EventSubject { client: id.as_ref(), peer: request.peer, ..EventSubject::default() };
-        answer.unwrap_or_else(|refusal| self.refuse(refusal, Endpoint::Registration, about))
+        answer.unwrap_or_else(|refusal| {
+            let id = claimed_id(request);
+            let about = EventSubject { client: id.as_ref(), peer: request.peer, ..EventSubject::default() };
+            self.refuse(refusal, Endpoint::Registration, about)
+        })
     }
 
     async fn register_itself(&self, request: &Request) -> Result<Response, Refusal> {

@@ -10,7 +10,7 @@ use crate::flow::AccountStatus;
 use crate::grant::Subject;
 use crate::store::BackendError;
 
-/// Knows the users.
+/// Authenticates the host's users, and says whether their accounts are active.
 #[async_trait]
 pub trait ResourceOwner: Send + Sync {
     /// Authenticates a user (RFC 6749 section 4.3); `None` if the credentials are wrong.

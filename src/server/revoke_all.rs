@@ -101,7 +101,8 @@ impl AuthorizationServer {
         let mut outcomes = outcomes.into_iter();
         let (mut count, mut failed) = (0, None);
         for (at, tombstone) in tombstones.iter().enumerate() {
-            let missing = || Err(BackendError::permanent("the store did not say whether a grant has ended"));
+            let missing =
+                || Err(BackendError::permanent("the store did not report whether a grant has ended"));
             match proven(tombstone, outcomes.next().unwrap_or_else(missing)) {
                 Ok(_) if at < open => {
                     self.audit_end(tombstone.grant());

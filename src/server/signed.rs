@@ -1,10 +1,10 @@
 //! Signs the parts of a response and anything else, and verifies the access tokens that this server signed.
 
-use super::AuthorizationServer;
-use crate::audit::HostCall;
+use super::{AuthorizationServer, EventSubject};
+use crate::audit::{Endpoint, HostCall};
 use crate::error::{Fault, Reason, Refusal};
 use crate::flow::token::{Part, Reply, TokenReply};
-use crate::signing::{Claims, Unsigned};
+use crate::signing::{Claims, DroppedClaims, Unsigned};
 
 /// The name of the part of the host that signs.
 pub(super) const SIGNER: &str = "TokenSigner";
@@ -25,14 +25,30 @@ impl AuthorizationServer {
 
     /// Adds the host's own claims to an access token that will be signed. Call it before the write, so that
     /// nothing is used up for a token that nobody could use.
-    pub(super) fn prepare_access_token(&self, claims: Option<&mut Claims>) -> Result<(), Refusal> {
-        let Some(claims) = claims else { return Ok(()) };
-        if let Some(host) = &self.inner.access_token_claims {
-            let extra = host.claims(claims);
-            claims.add(extra);
+    pub(super) fn prepare_access_token(
+        &self,
+        claims: Option<&mut Claims>,
+        endpoint: Endpoint,
+        about: EventSubject<'_>,
+    ) -> Result<(), Refusal> {
+        if let Some(dropped) = self.add_host_claims(claims)? {
+            self.note_dropped(&dropped, endpoint, about);
         }
+        Ok(())
+    }
+
+    /// Adds the host's own claims; returns those that it may not set.
+    pub(super) fn add_host_claims(
+        &self,
+        claims: Option<&mut Claims>,
+    ) -> Result<Option<DroppedClaims>, Refusal> {
+        let Some(claims) = claims else { return Ok(None) };
+        let dropped = self.inner.access_token_claims.as_ref().map(|host| {
+            let extra = host.claims(claims);
+            claims.add(extra)
+        });
         match claims.fit() {
-            true => Ok(()),
+            true => Ok(dropped),
             false => Err(Reason::AccessTokenTooLong.into()),
         }
     }

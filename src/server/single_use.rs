@@ -101,7 +101,7 @@ impl AuthorizationServer {
     ) -> Result<TokenReply, Refusal> {
         // Dry run, so that a request which will be refused does not consume the identifier.
         let mut decision = flow.decide(self.fresh_secrets(), &self.facts());
-        self.prepare_access_token(decision.access_claims_mut())?;
+        self.add_host_claims(decision.access_claims_mut())?;
         if let NewGrantDecision::Refuse(refusal) = decision {
             return Err(refusal);
         }

@@ -116,7 +116,7 @@ impl AuthorizationServer {
             let unanswered = lost.as_ref().is_some_and(|watch| watch.was_unanswered(now));
             let facts = Facts::new(now, self.rules()).unanswered(unanswered);
             let mut decision = state.decide(account_status, self.fresh_secrets(), &facts);
-            self.prepare_access_token(decision.access_claims_mut())?;
+            self.prepare_access_token(decision.access_claims_mut(), Endpoint::Token, about)?;
             if let Some(id_token) = decision.id_token_mut() {
                 Box::pin(self.prepare_id_token(id_token, Endpoint::Token, about)).await?;
             }
@@ -190,7 +190,8 @@ impl AuthorizationServer {
         let mut unused_proof = proof;
         for _ in 0..MAX_CONFLICT_RETRIES {
             let mut decision = flow.decide(self.fresh_secrets(), &self.facts());
-            self.prepare_access_token(decision.access_claims_mut())?;
+            let about = EventSubject::client(flow.client().id()).peer(peer);
+            self.prepare_access_token(decision.access_claims_mut(), Endpoint::Token, about)?;
             if !matches!(decision, NewGrantDecision::Refuse(_)) {
                 self.use_proof(unused_proof.take()).await?;
             }

@@ -18,9 +18,9 @@ use crate::flow::token::IdToken;
 use crate::grant::Grant;
 use crate::http::form::Form;
 use crate::http::{Method, Request, Response};
-use crate::openid::{ClaimsAsked, ClaimsTo, DroppedClaims, OPENID, Wanted};
+use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted};
 use crate::resource::{Guard, Requirement, TokenVerifier};
-use crate::signing::Unsigned;
+use crate::signing::{DroppedClaims, Unsigned};
 use crate::token::Access;
 
 static NEEDED: LazyLock<Requirement> = LazyLock::new(|| Requirement::scopes([OPENID]));
@@ -73,7 +73,7 @@ impl AuthorizationServer {
         let pairwise = self.rules().sub_of(access.subject(), &client)?;
         let body = Body { signed: None, sub: pairwise.as_deref().unwrap_or(user), claims };
         let Some(algorithm) = client.metadata().userinfo_signed_response_alg else {
-            return Ok(Response::secret_json(200, serde_json::to_vec(&body).unwrap_or_default()));
+            return Ok(Response::secret_json_of(200, &body));
         };
         let signed = Some(Signed { iss: &self.rules().issuer, aud: client.id().as_str() });
         let unsigned =
@@ -114,8 +114,9 @@ impl AuthorizationServer {
             Some(asked) => self.ask(&asked).await?,
             None => return Ok(()),
         };
-        let dropped = id_token.answer(given);
-        self.note_dropped(&dropped, endpoint, about);
+        if let Some(dropped) = id_token.answer(given) {
+            self.note_dropped(&dropped, endpoint, about);
+        }
         Ok(())
     }
 
@@ -124,8 +125,8 @@ impl AuthorizationServer {
         Ok(self.ask_part("ClaimsSource", source.claims(asked)).await?)
     }
 
-    fn note_dropped(&self, dropped: &DroppedClaims, endpoint: Endpoint, about: EventSubject<'_>) {
-        if !dropped.is_empty() {
+    pub(super) fn note_dropped(&self, dropped: &DroppedClaims, endpoint: Endpoint, about: EventSubject<'_>) {
+        if !dropped.names.is_empty() {
             self.audit(EventKind::ClaimsDropped, endpoint, about.cause(Some(dropped)));
         }
     }

@@ -102,7 +102,9 @@ impl<T: Clone> RemoteValue<T> {
             let mut state = self.state();
             let turn = state.turn(renew, self.renew_every, now);
             if matches!(turn, Turn::Wait) {
-                state.waiting.push(context.waker().clone());
+                if !state.waiting.iter().any(|own| own.will_wake(context.waker())) {
+                    state.waiting.push(context.waker().clone());
+                }
                 return Poll::Pending;
             }
             Poll::Ready(turn)

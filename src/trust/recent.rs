@@ -24,7 +24,6 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     }
 
     /// The cached value for this key.
-    #[cfg(feature = "jwt")]
     pub(crate) fn get(&self, key: &K) -> Option<V>
     where
         K: Clone,
@@ -44,14 +43,16 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         self.halves().insert(key, value, self.most);
     }
 
-    /// The cached value for this key, or a new one. Other callers wait while it is computed.
-    pub(crate) fn get_or_insert(&self, key: K, make: impl FnOnce() -> V) -> V {
-        let mut halves = self.halves();
-        if let Some(value) = halves.young.get(&key) {
-            return value.clone();
+    /// The cached value for this key, or a new one. Other callers do not wait while it is computed.
+    pub(crate) fn get_or_insert(&self, key: K, make: impl FnOnce() -> V) -> V
+    where
+        K: Clone,
+    {
+        if let Some(value) = self.get(&key) {
+            return value;
         }
-        let value = halves.old.remove(&key).unwrap_or_else(make);
-        halves.insert(key, value.clone(), self.most);
+        let value = make();
+        self.halves().insert(key, value.clone(), self.most);
         value
     }
 

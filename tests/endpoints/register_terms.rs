@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use grantor::client::Replacement;
 use grantor::http::Method;
 use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
 use grantor::server::ConfigError;
 use grantor::{
-    AuthorizationServer, BackendError, GrantType, MemoryRegistry, MemoryStore, Profile, Reason, Registration,
-    Request, Scope, async_trait,
+    AuthorizationServer, BackendError, Client, GrantType, MemoryRegistry, MemoryStore, Profile, Reason,
+    Registrar, Registration, Request, Scope, async_trait,
 };
 use serde_json::json;
 
@@ -67,6 +68,67 @@ impl RegistrationPolicy for Partners {
             Allowance::all().scope(Scope::parse("read admin").unwrap()).expires(tomorrow).owner("partner"),
         ))
     }
+}
+
+/// Lets a new client in until tomorrow, and says nothing about time when it changes itself.
+struct OnlyAtFirst;
+
+#[async_trait]
+impl RegistrationPolicy for OnlyAtFirst {
+    async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, BackendError> {
+        let tomorrow = chrono::DateTime::from_timestamp(crate::support::TestClock::START + 86400, 0).unwrap();
+        Ok(Review::Allow(match applicant.current {
+            None => Allowance::all().expires(tomorrow),
+            Some(_) => Allowance::all(),
+        }))
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_changes_itself_keeps_its_expiry() {
+    let server = Registering::on(Registration::by_policy(OnlyAtFirst));
+    let own = server.registered(&app()).await;
+    assert_eq!(server.put(&own, &app_with(json!({ "client_name": "Renamed" }))).await.status(), 200);
+    server.fixture.clock.advance(Duration::from_secs(86400));
+    assert_eq!(server.get(&own).await.status(), 401, "what has run out is gone");
+}
+
+#[tokio::test]
+async fn a_client_that_changes_itself_keeps_the_terms_that_the_host_set() {
+    let terms = [
+        ("access_tokens", json!("jwt")),
+        ("id_token_claims_from_scope", json!(true)),
+        ("logout_token_type_jwt", json!(true)),
+        ("require_pkce", json!(false)),
+        ("localhost_any_port", json!(true)),
+        ("redirect_schemes", json!(["app"])),
+        ("rotate_refresh_tokens", json!(true)),
+        ("unregistered_redirect_uris", json!(true)),
+    ];
+    let server = Registering::on(Registration::open());
+    let own =
+        server.registered(&app_with(json!({ "token_endpoint_auth_method": "client_secret_basic" }))).await;
+    let stored = server.stored(own.id()).await.unwrap();
+    let mut body = stored.encode();
+    body["metadata"].as_object_mut().unwrap().extend(terms.map(|(name, value)| (name.to_owned(), value)));
+    let next = Client::decode(&body).unwrap();
+    server.registry.replace(Replacement::of(&stored, next.clone())).await.unwrap();
+
+    let seen = server.get(&own).await.json();
+    assert_eq!(seen.get("rotate_refresh_tokens"), None, "they are not the client's");
+    let renamed = app_with(json!({
+        "token_endpoint_auth_method": "client_secret_basic", "client_name": "Renamed", "require_pkce": true,
+    }));
+    assert_eq!(server.put(&own, &renamed).await.status(), 200);
+    let kept = server.stored(own.id()).await.unwrap();
+    assert_eq!(kept.name(), Some("Renamed"));
+    let mut expected = next.metadata().clone();
+    expected.client_name = kept.metadata().client_name.clone();
+    assert_eq!(kept.metadata(), &expected);
+
+    let public = app_with(json!({ "token_endpoint_auth_method": "none" }));
+    assert_eq!(server.put(&own, &public).await.status(), 200, "a public one cannot have all of them");
+    assert_eq!(server.stored(own.id()).await.unwrap().metadata().require_pkce, None);
 }
 
 #[tokio::test]

@@ -72,6 +72,12 @@ async fn ft_34_a_browser_program_reads_the_challenge() {
     let (status, headers) = send(&app, "GET", &[("origin", APP), ("authorization", &bearer)]).await;
     assert_eq!((status, all(&headers, "access-control-allow-origin")), (200, vec![APP]));
     assert_eq!(all(&headers, "vary"), ["origin"]);
+    // Or a cache would answer this origin with the response to a program without one.
+    for other in [&[("authorization", &*bearer)][..], &[("origin", "https://evil.example")]] {
+        let (_, headers) = send(&app, "GET", other).await;
+        assert_eq!(all(&headers, "vary"), ["origin"]);
+        assert_eq!(all(&headers, "access-control-allow-origin"), [""; 0]);
+    }
 }
 
 #[tokio::test]

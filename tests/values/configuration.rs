@@ -478,3 +478,13 @@ fn a_shared_part_is_a_part() {
         grantor::Entropy,
     );
 }
+
+#[test]
+fn metadata_replace_whatever_was_set_before() {
+    let mut metadata = grantor::ClientMetadata::default();
+    metadata.redirect_uris = vec!["https://app.example/cb".to_owned()];
+    metadata.scope = Some(grantor::Scope::parse("write").unwrap());
+    let client = Client::builder("app").scope("read").name("App").secret("s").metadata(metadata);
+    let client = client.build().unwrap();
+    assert_eq!((client.scope().map(ToString::to_string).as_deref(), client.name()), (Some("write"), None));
+}

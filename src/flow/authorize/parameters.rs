@@ -89,7 +89,8 @@ impl AuthorizationParameters {
 
     /// The response mode of an error, before the response type has been checked: the requested mode if the
     /// client may use it, or else the first of its registered modes, or a signed one if its profile requires
-    /// that. So a client that accepts only signed responses gets no unsigned error.
+    /// that. So a client that accepts only signed responses gets no unsigned error, unless the server has no
+    /// key any more to sign one for it.
     pub(super) fn error_mode(&self, client: &Client, rules: &Rules) -> ResponseMode {
         let response_type = self.response_type.and_then(Result::ok).unwrap_or(ResponseType::Code);
         let own = client.metadata().response_modes.iter().flatten();

@@ -199,7 +199,7 @@ impl AwaitSession {
         }
         let (intent, said) = (Intent::new(&self, login), self.said.confirmation.as_deref());
         match said.is_some_and(|said| intent.is_confirmed_by(said, now, rules)) {
-            // The user confirmed on a page that names the client (D-27).
+            // The user confirmed on a page that names the client, so the redirect may go to that client.
             true => LogoutDecision::Go(self.granted(true)),
             false => LogoutDecision::Ask(Box::new(Question::new(self, &intent, now, rules))),
         }

@@ -15,8 +15,8 @@ use crate::client::Client;
 use crate::error::{BackendError, Reason};
 use crate::grant::{Grant, Subject};
 use crate::issuance::Rules;
-use crate::openid::{ClaimsAsked, ClaimsTo, DroppedClaims, OPENID, Wanted, can_be_sub};
-use crate::signing::Unsigned;
+use crate::openid::{ClaimsAsked, ClaimsTo, OPENID, Wanted, can_be_sub};
+use crate::signing::{DroppedClaims, Unsigned};
 
 /// An `id_token` that is not signed yet. Before the grant is written, the host provides the user's claims
 /// and, for HS256, opens the client's secret. The hash of the access token is added once that token is known.
@@ -153,11 +153,10 @@ impl IdToken {
     }
 
     /// Takes the host's answer. Drops claims that only the protocol may set, and returns their names.
-    pub(crate) fn answer(&mut self, given: Map<String, Value>) -> DroppedClaims {
-        let Some(wanted) = self.wanted.take() else { return DroppedClaims::default() };
-        let kept = wanted.keep(given);
+    pub(crate) fn answer(&mut self, given: Map<String, Value>) -> Option<DroppedClaims> {
+        let kept = self.wanted.take()?.keep(given);
         self.body.user = kept.claims;
-        kept.dropped
+        Some(kept.dropped)
     }
 
     /// Binds it to the text of the access token in the same response (section 3.1.3.6).

@@ -186,7 +186,7 @@ impl AuthorizationServer {
 const SIGNED_METADATA: &str = "signed-metadata+jwt";
 
 fn document(members: &Members) -> Response {
-    Response::public_json(serde_json::to_vec(members).unwrap_or_default(), 300)
+    serde_json::to_vec(members).map_or_else(|_| Response::empty(500), |json| Response::public_json(json, 300))
 }
 
 fn issuer(server: &Inner, members: &mut Members) {

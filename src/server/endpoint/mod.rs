@@ -208,7 +208,10 @@ impl Row {
                 let below = path.strip_prefix(&*server.issuer_path);
                 below.is_some() && below == server.endpoints.path(self.endpoint)
             }
-            Path::WellKnown(paths) => paths(server).iter().any(|own| own == path),
+            // Most paths are not worth the making of the list.
+            Path::WellKnown(paths) => {
+                path.contains("/.well-known/") && paths(server).iter().any(|own| own == path)
+            }
             Path::None => false,
         }
     }

@@ -50,10 +50,19 @@ const GRANT: &[&str] = &[
     "code_verifier",
     "refresh_token",
     "device_code",
+    "username",
+    "password",
+    "assertion",
+    "subject_token",
+    "subject_token_type",
+    "actor_token",
+    "actor_token_type",
     "scope",
     "resource",
     "client_id",
     "client_secret",
+    "client_assertion",
+    "client_assertion_type",
 ];
 /// None of them is required, because a signed request has its parameters in the request object.
 const AUTHORIZATION: &[&str] = &[
@@ -85,11 +94,11 @@ fn shape(endpoint: Endpoint, method: &Method) -> Option<Shape> {
             Asks::Client,
         ),
         Endpoint::DeviceAuthorization => {
-            let more = &["client_id", "scope", "resource"];
+            let more = &["client_id", "client_secret", "scope", "resource"];
             ("Begin to connect a device (RFC 8628)", Form(&[], more), Answer::Json(200), Asks::Client)
         }
         Endpoint::Revocation => {
-            ("Revoke a token (RFC 7009)", Form(&["token"], HINT), Answer::Empty, Asks::Client)
+            ("Revoke a token (RFC 7009)", Form(&["token"], HINT), Answer::Json(200), Asks::Client)
         }
         Endpoint::Introspection => {
             ("Introspect a token (RFC 7662)", Form(&["token"], HINT), Answer::Json(200), Asks::Client)
@@ -107,7 +116,9 @@ fn shape(endpoint: Endpoint, method: &Method) -> Option<Shape> {
             Method::Post => ("Register a client (RFC 7591)", Json, Answer::Json(201), Asks::MaybeBearer),
             Method::Put => ("Change a registration (RFC 7592)", Json, Answer::Json(200), Asks::Bearer),
             Method::Delete => ("Delete a registration (RFC 7592)", Nothing, Answer::Empty, Asks::Bearer),
-            _ => ("Read a registration (RFC 7592)", Nothing, Answer::Json(200), Asks::Bearer),
+            Method::Get | Method::Head | Method::Options | Method::Other(_) => {
+                ("Read a registration (RFC 7592)", Nothing, Answer::Json(200), Asks::Bearer)
+            }
         },
         Endpoint::Authorization
         | Endpoint::DeviceVerification

@@ -6,6 +6,7 @@
 //! | a wrong generated secret, an unknown client | the same | after the check: a correct one is never refused |
 //! | a password, and the secret of a host's own grant type | address, client and user name; address alone | before, and given back |
 //! | a user code | browser session; address alone | before, and given back |
+//! | a pushed request of a public client | address and client; address alone | after the client was checked |
 //! | a device that begins to connect | address and client; address alone | after the client was authenticated |
 //! | a registration | address; in all | before it is read; the day's share before it is written |
 //! | a change of a registration | client; address and client; address alone | after the client was authenticated |

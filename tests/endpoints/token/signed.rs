@@ -255,6 +255,10 @@ async fn a_host_adds_claims_of_its_own_and_changes_none_of_ours() {
     assert!(claims["exp"].as_i64() > claims["iat"].as_i64());
     assert_eq!(claims.get("cnf"), None);
     assert!(fixture.is_live(&token).await);
+    let dropped: Vec<String> =
+        fixture.log.texts().into_iter().filter(|text| text.contains("ClaimsDropped")).collect();
+    assert_eq!(dropped.len(), 1);
+    assert!(dropped[0].contains("AccessTokenClaims: the host may not set cnf, exp, sub"), "{}", dropped[0]);
 }
 
 /// Fills its tokens up to this many bytes of claims, filler included.
