@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use grantor::grant::Grant;
 use grantor::keys::KeyStore;
-use grantor::store::{CommitError, Filter, Page, RedisStore, ReplayKey};
-use grantor::{Client, ClientId, ClientRegistry, GrantType, MemoryStore, Registrar, ReplayGuard, TokenStore};
+use grantor::store::{CommitError, Filter, Page, RedisStore, ReplayKey, Write};
+use grantor::{
+    Client, ClientId, ClientRegistry, GrantId, GrantType, MemoryStore, Registrar, ReplayGuard, TokenStore,
+};
 
 use crate::behaviour;
 use crate::servers::redis::RedisServer;
@@ -81,4 +84,35 @@ async fn ft_07_what_cannot_be_read_stops_nothing() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn ft_07_the_owner_of_a_damaged_record_is_read_where_that_is_possible() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let body = include_str!("../../golden/v1/in_a_session.json");
+    let grant = Grant::decode(GrantId::new([1; 16]), body).unwrap();
+    let write = Write::insert(grant.clone(), behaviour::now());
+    let _ = TokenStore::commit(&store, &write).await.unwrap();
+    let key = format!("grantor::g:{{{}}}", grant.id());
+    let record = server.cli(&["GET", &key]);
+    server.cli(&["SET", &key, &record.replace(r#""v":1"#, r#""v":2"#)]);
+
+    let (subject, client) = (grant.subject().clone(), grant.client().clone());
+    let expires = store.list(&Filter::default(), Page::first(9)).await.unwrap().damaged[0].expires;
+    assert_eq!(expires, grant.expires());
+    for filter in [
+        Filter::default(),
+        Filter::client(client.clone()),
+        Filter::subject(subject.clone()),
+        Filter::pair(subject.clone(), client.clone()),
+    ] {
+        let listing = store.list(&filter, Page::first(9)).await.unwrap();
+        let [damaged] = &listing.damaged[..] else { panic!("{listing:?}") };
+        assert_eq!((&damaged.client, &damaged.subject), (&client, &subject));
+        assert_eq!(damaged.session, grant.session());
+    }
+    // It is in the index of its user, and not of this client.
+    let other = Filter::pair(subject, ClientId::new("other"));
+    assert!(store.list(&other, Page::first(9)).await.unwrap().is_empty());
 }
