@@ -77,6 +77,27 @@ async fn a_page_without_a_match_is_not_the_last_one() {
     .await;
 }
 
+#[tokio::test]
+async fn grants_with_two_entries_in_an_index_hide_no_others() {
+    on_both(async |store| {
+        let ids: Vec<_> = (0..10).map(|number| id(0, number)).collect();
+        insert(store, ids.iter().map(|id| grant(*id, "app", 10)), 0).await;
+        // An entry says when the grant expires, and the old one stays.
+        for id in &ids[..8] {
+            drop(store.commit(&Write::reindex(0, grant(*id, "app", 100), at(5))).await.unwrap());
+        }
+        let (mut page, mut found) = (Page::first(3), Vec::new());
+        loop {
+            let listing = store.list(&Filter::client(ClientId::new("app")), page).await.unwrap();
+            found.extend(listing.records.iter().map(|record| record.grant().id()));
+            let Some(last) = listing.next else { break };
+            page = page.after(last);
+        }
+        assert_eq!(found, ids);
+    })
+    .await;
+}
+
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
 }
