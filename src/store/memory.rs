@@ -448,4 +448,40 @@ mod tests {
         assert_eq!(store.beside().replays.len(), 1);
         assert_eq!(MemoryStore::new().beside().replays.len(), REPLAY_SHARDS);
     }
+
+    /// A shard with this many grants, of which those after the first `kept` expire early; after a purge.
+    fn purged(grants: usize, kept: usize) -> Shard {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let mut shard = Shard::default();
+        for number in 0..grants {
+            let id = GrantId::new((number as u128).to_le_bytes());
+            let until = if number < kept { 100 } else { 10 };
+            let body = format!(
+                r#"{{"v":1,"client":"c","subject":{{"user":"u"}},"created":0,"ends":0,
+                    "stage":{{"ended":{{"at":0,"until":{until}}}}}}}"#
+            );
+            shard.rows.replace(Row(Record::decode(id, 0, &body).unwrap()));
+            shard.soonest = shard.soonest.min(at(until));
+        }
+        // The first purge stops early, and says nothing of what is left.
+        let gone = [1, usize::MAX].map(|limit| shard.purge(at(11), limit).len());
+        assert_eq!((gone, shard.rows.len()), ([1, grants - kept - 1], kept));
+        assert_eq!(shard.soonest, at(100), "until then there is nothing to purge");
+        shard
+    }
+
+    #[test]
+    fn a_shard_purges_itself_when_it_has_doubled() {
+        for (kept, expected) in [(100, 200), (9, 18), (8, PURGE_FROM), (1, PURGE_FROM)] {
+            assert_eq!(purged(200, kept).purge_at, expected, "{kept}");
+        }
+    }
+
+    #[test]
+    fn a_purge_that_leaves_less_than_a_quarter_gives_memory_back() {
+        let capacity = |kept| purged(1_000, kept).rows.capacity();
+        // A third of the places is in use, and then hardly any.
+        assert!(capacity(400) > 900, "{}", capacity(400));
+        assert!((20..100).contains(&capacity(10)), "{}", capacity(10));
+    }
 }

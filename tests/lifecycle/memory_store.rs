@@ -1,8 +1,34 @@
 //! The memory store beyond its contract: bounded, purging as it goes, and never long under a lock.
 
 use chrono::{DateTime, Utc};
-use grantor::store::{CommitError, Filter, Page, Record, Write};
-use grantor::{ClientId, GrantId, MemoryStore, TokenStore};
+use grantor::store::contract::Suite;
+use grantor::store::{CommitError, Filter, Page, Record, ReplayKey, Write};
+use grantor::{ClientId, GrantId, MemoryStore, ReplayGuard, TokenStore};
+
+#[test]
+fn a_small_store_keeps_the_contract() {
+    Suite::new(MemoryStore::small()).tasks(8).rounds(5).run_blocking().unwrap();
+}
+
+#[tokio::test]
+async fn a_small_store_is_an_honest_replay_guard() {
+    Suite::new(MemoryStore::small()).tasks(8).rounds(5).check_replay_guard().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_replay_guard_refuses_new_keys_until_the_old_ones_have_expired() {
+    const PLACES: u32 = 16 * 1024;
+    let store = MemoryStore::small();
+    let key = |number: u32| ReplayKey::new("jti", &number.to_string());
+    for number in 0..PLACES {
+        assert!(store.first_use(&key(number), at(60), at(0)).await.unwrap());
+    }
+    let full = store.first_use(&key(PLACES), at(120), at(59)).await.unwrap_err();
+    assert!(!full.is_permanent());
+    assert!(!store.first_use(&key(0), at(120), at(59)).await.unwrap(), "it still knows the old ones");
+    assert!(store.first_use(&key(PLACES), at(120), at(60)).await.unwrap());
+    assert!(!store.first_use(&key(PLACES), at(120), at(60)).await.unwrap());
+}
 
 #[tokio::test]
 async fn a_full_store_refuses_new_grants_and_takes_changes() {
@@ -63,6 +89,19 @@ async fn a_purge_goes_on_where_the_last_one_stopped() {
     assert_eq!(store.len(), 500);
     assert_eq!(store.purge(at(1001), 1000).await.unwrap(), 500);
     assert!(store.is_empty());
+
+    // Two in one shard, and one in the last.
+    for n in [0, 1, u128::MAX] {
+        insert(&store, n, at(10), at(0)).await.unwrap();
+    }
+    assert_eq!(store.purge(at(11), 3).await.unwrap(), 3);
+    for n in [0, 1, u128::MAX] {
+        insert(&store, n, at(10), at(0)).await.unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(store.purge(at(11), 1).await.unwrap(), 1);
+    }
+    assert_eq!(version(&store, u128::MAX), Some(0), "the shard that was not finished comes first");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ pub struct Proxy {
 struct State {
     requests: usize,
     cut: Option<(usize, Cut)>,
+    refused: Option<&'static [u8]>,
     down: bool,
 }
 
@@ -54,6 +55,11 @@ impl Proxy {
         state.cut.take().is_some_and(|(at, _)| at < state.requests)
     }
 
+    /// From here on, each connection is cut on which a request with these bytes comes.
+    pub fn refuse(&self, bytes: &'static [u8]) {
+        self.state.lock().unwrap().refused = Some(bytes);
+    }
+
     /// Sets whether no one gets through.
     pub fn down(&self, down: bool) {
         self.state.lock().unwrap().down = down;
@@ -81,7 +87,7 @@ async fn pass(mut client: TcpStream, server: u16, state: Arc<Mutex<State>>) -> s
         tokio::select! {
             length = client.read(&mut asked) => {
                 let length = length?;
-                let cut = state.lock().unwrap().next();
+                let cut = state.lock().unwrap().next(&asked[..length]);
                 if length == 0 || cut == Some(Cut::BeforeRequest) || is_down() {
                     return Ok(());
                 }
@@ -100,7 +106,11 @@ async fn pass(mut client: TcpStream, server: u16, state: Arc<Mutex<State>>) -> s
 }
 
 impl State {
-    fn next(&mut self) -> Option<Cut> {
+    fn next(&mut self, request: &[u8]) -> Option<Cut> {
+        let is_refused = |bytes: &&[u8]| request.windows(bytes.len()).any(|part| part == *bytes);
+        if self.refused.as_ref().is_some_and(is_refused) {
+            return Some(Cut::BeforeRequest);
+        }
         let cut = self.cut.filter(|(at, _)| *at == self.requests).map(|(_, cut)| cut);
         self.requests += 1;
         cut

@@ -1,5 +1,6 @@
 //! [`PostgresStore`] on a server of our own.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,24 @@ async fn nodes_that_start_together_migrate_once() {
     }
 }
 
+/// In a database without advisory locks, migrations of two nodes run at the same time.
+#[tokio::test]
+async fn a_migration_that_fails_because_of_another_one_is_tried_again() {
+    for code in ["40001", "40P01", "23505", "42P07", "42710"] {
+        let url = server().database();
+        let database = url.rsplit('/').next().unwrap();
+        let refuses_once = format!(
+            "CREATE SEQUENCE attempts; \
+             CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF nextval('attempts') = 1 THEN RAISE 'no' USING ERRCODE = '{code}'; END IF; END $$; \
+             CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION refuse()"
+        );
+        server().sql_in(database, &refuses_once);
+        connect(&url).await;
+        assert_eq!(server().sql_in(database, "SELECT max(version) FROM grantor_schema"), "2", "{code}");
+    }
+}
+
 #[tokio::test]
 async fn the_schema_of_a_later_version_is_refused_and_left_alone() {
     let url = server().database();
@@ -150,9 +169,13 @@ async fn a_user_who_may_only_use_the_tables_can_start() {
     let url = server().database();
     let database = url.rsplit('/').next().unwrap();
     connect(&url).await;
+    server().sql("CREATE ROLE worker LOGIN");
+    // Tables that cannot be read are not taken for missing ones.
+    let options = PostgresOptions::new(url.replace("grantor@", "worker@")).without_migration();
+    assert!(matches!(options.connect().await.unwrap_err(), OpenError::Forbidden(_)));
     server().sql_in(
         database,
-        "CREATE ROLE worker LOGIN; GRANT SELECT ON grantor_schema TO worker; \
+        "GRANT SELECT ON grantor_schema TO worker; \
          GRANT SELECT, INSERT, UPDATE, DELETE ON grantor_grants, grantor_clients, grantor_replays, grantor_keys TO worker; \
          REVOKE CREATE ON SCHEMA public FROM PUBLIC",
     );
@@ -222,6 +245,56 @@ async fn new_rows_that_wait_together_have_an_outcome_each() {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Returns those that it ended.
+const KILL_WHAT_WAITS: &str = "SELECT pid FROM (SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' OFFSET 0) AS waiting \
+     WHERE pg_terminate_backend(pid)";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_rows_whose_outcome_is_unknown_are_not_sent_again() {
+    const LOCK: &str = "BEGIN; LOCK TABLE grantor_grants IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)";
+    const LOCKED: &str = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted \
+         AND relation = 'grantor_grants'::regclass";
+    let server = Arc::new(Postgres::start());
+    let options = PostgresOptions::new(server.url()).statement_timeout(Duration::from_secs(60));
+    let store = options.connect().await.unwrap();
+    let blocker = {
+        let server = Arc::clone(&server);
+        std::thread::spawn(move || server.psql("postgres", LOCK))
+    };
+    assert!(soon(Duration::from_secs(20), || server.sql(LOCKED) == "1"));
+    let inserting = tokio::spawn(async move {
+        let writes: Vec<Write> = (0..40).map(|number| insert(number, "alice")).collect();
+        join_all(writes.iter().map(|write| store.commit(write))).await
+    });
+    let mut killed = HashSet::new();
+    while !inserting.is_finished() {
+        killed.extend(server.sql(KILL_WHAT_WAITS).lines().map(str::to_owned));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for outcome in inserting.await.unwrap() {
+        assert!(
+            matches!(&outcome, Err(CommitError::Store(error)) if error.is_unknown_outcome()),
+            "{outcome:?}"
+        );
+    }
+    assert!(killed.len() <= 4, "{} statements for 40 rows", killed.len());
+    server.kill_backends();
+    assert!(!blocker.join().unwrap().status.success());
+}
+
+/// As after a fail-over: the server at the other end takes no writes any more.
+#[tokio::test]
+async fn a_connection_that_has_become_read_only_is_replaced() {
+    let url = server().database();
+    let database = url.rsplit('/').next().unwrap();
+    let store = PostgresOptions::new(&url).connections(1).connect().await.unwrap();
+    // It is read when a connection begins.
+    server().sql(&format!("ALTER DATABASE {database} SET default_transaction_read_only = on"));
+    store.insert(behaviour::client("a")).await.unwrap_err();
+    server().sql(&format!("ALTER DATABASE {database} RESET default_transaction_read_only"));
+    store.insert(behaviour::client("a")).await.unwrap();
 }
 
 #[tokio::test]

@@ -133,3 +133,24 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for ToItsEnd<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_future_that_is_dropped_runs_to_its_end() {
+        let (ends, has_ended) = tokio::sync::oneshot::channel();
+        let mut future = Box::pin(ToItsEnd::of(async move {
+            tokio::task::yield_now().await;
+            let _ = ends.send(());
+        }));
+        // It has begun, and waits.
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(future);
+        let ended = tokio::time::timeout(Duration::from_secs(60), has_ended).await;
+        assert_eq!(ended.unwrap(), Ok(()));
+    }
+}

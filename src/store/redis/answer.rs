@@ -38,3 +38,35 @@ pub(super) fn unexpected(answer: &Value) -> BackendError {
     };
     BackendError::permanent(format!("the server answered with {found}, which was not expected"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_either_kind_of_string() {
+        assert_eq!(text(&Value::SimpleString("done".to_owned())).unwrap(), "done");
+        assert_eq!(text(&Value::BulkString(b"done".to_vec())).unwrap(), "done");
+        for other in [Value::BulkString(vec![0xff]), Value::Nil, Value::Int(1)] {
+            assert!(text(&other).unwrap_err().is_permanent(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_unexpected_reply_is_named_and_not_repeated() {
+        for (answer, expected) in [
+            (Value::Nil, "nothing"),
+            (Value::Int(7), "a number"),
+            (Value::BulkString(b"hunter2".to_vec()), "a string"),
+            (Value::SimpleString("hunter2".to_owned()), "a string"),
+            (Value::Okay, "a string"),
+            (Value::Array(vec![Value::BulkString(b"hunter2".to_vec())]), "a list"),
+            (Value::Boolean(true), "something else"),
+        ] {
+            let error = unexpected(&answer);
+            let text = error.to_string();
+            assert!(error.is_permanent() && text.contains(&format!("answered with {expected},")), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}

@@ -111,3 +111,14 @@ fn outcome(answer: &Value) -> Result<(), RegistryError> {
         _ => Err(unexpected(answer).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else a later version would not find it.
+    #[test]
+    fn a_client_stays_in_its_part() {
+        assert_eq!(["app", "robot", "api", ""].map(|id| part_of(&ClientId::new(id))), [4, 2, 3, 13]);
+    }
+}

@@ -151,7 +151,30 @@ fn choose_cryptography() {
 
 #[cfg(test)]
 mod tests {
-    use super::cluster_nodes;
+    use super::{RedisOptions, cluster_nodes};
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_known_without_connecting() {
+        let check = |url| RedisOptions::default().check(url);
+        for good in [
+            "redis://me:hunter2@a:1/2",
+            "rediss://a",
+            "redis-cluster://a:1",
+            "rediss-cluster://me:hunter2@a:1,b:2",
+        ] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for (bad, expected) in [
+            ("redis-cluster://", "it names no node"),
+            ("redis-cluster://me:hunter2@", "it names no node"),
+            ("redis-cluster://me:hunter2@a:1,b:port", "the Redis URL is wrong"),
+            ("redis://me:hunter2@a:port", "the Redis URL is wrong"),
+            ("http://a:1", "the Redis URL is wrong"),
+        ] {
+            let error = check(bad).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{bad}: {error}");
+        }
+    }
 
     #[test]
     fn the_nodes_of_a_cluster_share_user_and_password() {

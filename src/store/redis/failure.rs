@@ -82,3 +82,26 @@ fn text(error: &ServerError) -> String {
     let details = details.split(", with args").next().unwrap_or_default();
     format!("{}: {details}", error.code())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_may_have_happened_before_stays_uncertain_whatever_comes_after() {
+        let text = || "no".to_owned();
+        for (failure, is_permanent) in [
+            (Failure::NotDone as fn(String) -> Failure, false),
+            (Failure::Refused, true),
+            ((|_| Failure::Closed) as fn(String) -> Failure, false),
+        ] {
+            assert!(failure(text()).of_write(true).is_unknown_outcome());
+            let error = failure(text()).of_write(false);
+            assert!(error.is_permanent() == is_permanent && !error.is_unknown_outcome(), "{error:?}");
+        }
+        for lost in [false, true] {
+            assert!(Failure::Lost(text()).of_write(lost).is_unknown_outcome());
+        }
+        assert!(!Failure::Lost(text()).of_read().is_unknown_outcome(), "a read changes nothing");
+    }
+}

@@ -319,3 +319,29 @@ fn bound(side: u8, id: GrantId) -> Vec<u8> {
 fn past(id: GrantId) -> Vec<u8> {
     [&bound(b'(', id)[..], b":"].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else a later version would not find it there.
+    #[test]
+    fn a_grant_stays_in_its_indexes() {
+        let due = Due {
+            id: GrantId::new([0xa7; 16]),
+            subject: Index::of_subject(&Subject::user("alice")),
+            client: Index::of_client(&ClientId::new("app")),
+            session: Some(Index::of_session(SessionId::from_bytes([7; 16]))),
+        };
+        assert_eq!(
+            due.all_keys(&Names::new("p")),
+            [
+                "p::d:{a}",
+                "p::a:{a}",
+                "p::c:FCCXlUf2Xp2KXZ2arzFEsw:a",
+                "p::u:ZZuXKrbkkH0lRxMVxXYr0Q:0",
+                "p::s:BwcHBwcHBwcHBwcHBwcHBw:0"
+            ]
+        );
+    }
+}

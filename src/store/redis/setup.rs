@@ -246,3 +246,25 @@ impl About {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_server_is_refused_and_a_newer_one_is_not() {
+        for (version, is_new_enough) in [
+            ("6.2.14", false),
+            ("7.0.0", true),
+            ("7.2.1", true),
+            ("8.0.0", true),
+            ("10.1", true),
+            ("", false),
+        ] {
+            let info = format!("# Server\r\nredis_version:{version}\r\nmaxmemory_policy:noeviction\r\n");
+            let about = About(Value::BulkString(info.into_bytes()));
+            let checked = about.check("a:1", &RedisOptions::default());
+            assert_eq!(checked.is_ok(), is_new_enough, "{version}: {checked:?}");
+        }
+    }
+}

@@ -205,3 +205,18 @@ pub(super) fn version(number: i64) -> u64 {
 pub(super) fn up(time: DateTime<Utc>) -> i64 {
     time.timestamp() + i64::from(time.timestamp_subsec_nanos() > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So a single-use identifier is remembered until it expires, and what expired before is purged.
+    #[test]
+    fn a_part_of_a_second_counts_as_a_whole_one() {
+        for (seconds, nanoseconds, expected) in
+            [(100, 0, 100), (100, 1, 101), (100, 999_999_999, 101), (-1, 1, 0), (0, 0, 0)]
+        {
+            assert_eq!(up(DateTime::from_timestamp(seconds, nanoseconds).unwrap()), expected);
+        }
+    }
+}

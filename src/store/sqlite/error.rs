@@ -4,23 +4,15 @@ use super::super::{BackendError, CommitError};
 
 /// Result codes, <https://sqlite.org/rescode.html>.
 pub(super) mod code {
-    pub(in super::super) const ERROR: i32 = 1;
-    pub(in super::super) const BUSY: i32 = 5;
-    pub(in super::super) const READONLY: i32 = 8;
-    pub(in super::super) const IOERR: i32 = 10;
     #[cfg(test)]
-    pub(in super::super) const IOERR_FSYNC: i32 = 10 | 4 << 8;
-    pub(in super::super) const IOERR_SHMSIZE: i32 = 10 | 19 << 8;
-    pub(in super::super) const CORRUPT: i32 = 11;
-    pub(in super::super) const FULL: i32 = 13;
-    pub(in super::super) const CANTOPEN: i32 = 14;
-    pub(in super::super) const PROTOCOL: i32 = 15;
-    pub(in super::super) const TOOBIG: i32 = 18;
-    pub(in super::super) const CONSTRAINT: i32 = 19;
-    pub(in super::super) const CONSTRAINT_PRIMARYKEY: i32 = 19 | 6 << 8;
-    pub(in super::super) const CONSTRAINT_UNIQUE: i32 = 19 | 8 << 8;
-    pub(in super::super) const MISMATCH: i32 = 20;
-    pub(in super::super) const NOTADB: i32 = 26;
+    pub(in super::super) use rusqlite::ffi::SQLITE_IOERR_FSYNC as IOERR_FSYNC;
+    pub(in super::super) use rusqlite::ffi::{
+        SQLITE_BUSY as BUSY, SQLITE_CANTOPEN as CANTOPEN, SQLITE_CONSTRAINT as CONSTRAINT,
+        SQLITE_CONSTRAINT_PRIMARYKEY as CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE as CONSTRAINT_UNIQUE,
+        SQLITE_CORRUPT as CORRUPT, SQLITE_ERROR as ERROR, SQLITE_FULL as FULL, SQLITE_IOERR as IOERR,
+        SQLITE_IOERR_SHMSIZE as IOERR_SHMSIZE, SQLITE_MISMATCH as MISMATCH, SQLITE_NOTADB as NOTADB,
+        SQLITE_PROTOCOL as PROTOCOL, SQLITE_READONLY as READONLY, SQLITE_TOOBIG as TOOBIG,
+    };
 }
 
 /// The primary result code; `None` if the error is not from SQLite.
@@ -91,8 +83,82 @@ fn no_retry_helps(code: i32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::borrow::Cow;
+    use std::error::Error;
+    use std::fmt;
+
+    use sqlx::error::{DatabaseError, ErrorKind};
+
     use super::*;
+
+    /// An error of SQLite that has only a result code.
+    #[derive(Debug)]
+    struct Coded(i32);
+
+    impl fmt::Display for Coded {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "result code {}", self.0)
+        }
+    }
+
+    impl Error for Coded {}
+
+    impl DatabaseError for Coded {
+        fn message(&self) -> &str {
+            "a result code"
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.to_string().into())
+        }
+
+        fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    pub(in super::super) fn coded(code: i32) -> sqlx::Error {
+        sqlx::Error::Database(Box::new(Coded(code)))
+    }
+
+    #[test]
+    fn a_full_disk_has_two_codes() {
+        for (code, expected) in
+            [(code::FULL, true), (code::IOERR_SHMSIZE, true), (code::IOERR_FSYNC, false), (code::BUSY, false)]
+        {
+            assert_eq!(is_full(&coded(code)), expected, "{code}");
+        }
+        assert!(!is_full(&sqlx::Error::PoolTimedOut));
+    }
+
+    #[test]
+    fn a_read_may_be_tried_again_unless_the_file_is_wrong() {
+        for (code, is_permanent) in [
+            (code::ERROR, true),
+            (code::CORRUPT, true),
+            (code::NOTADB, true),
+            (code::BUSY, false),
+            (code::IOERR_FSYNC, false),
+            (code::CANTOPEN, false),
+        ] {
+            let error = read_error(coded(code));
+            assert!(error.is_permanent() == is_permanent && !error.is_unknown_outcome(), "{code}: {error:?}");
+        }
+        assert!(!read_error(sqlx::Error::PoolTimedOut).is_permanent());
+    }
 
     /// The error that SQLite itself returns for a write under these settings.
     fn refused(settings: &'static str, write: &'static str) -> CommitError {

@@ -197,3 +197,73 @@ fn open_error(path: &Path, error: sqlx::Error) -> OpenError {
         _ => OpenError::Failed { place, source: error.into() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::super::error::tests::coded;
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_path_unless_it_names_another_database_or_no_file() {
+        for (address, expected) in [
+            ("grants.db", "grants.db"),
+            ("sqlite:grants.db", "grants.db"),
+            ("sqlite://grants.db", "grants.db"),
+            ("sqlite:a:b.db", "a:b.db"),
+            ("of:tenant:7.db", "of:tenant:7.db"),
+            ("/var//of:tenant//7.db", "/var//of:tenant//7.db"),
+        ] {
+            assert_eq!(path(address).unwrap(), Path::new(expected), "{address}");
+            assert!(SqliteOptions::new(address).check().is_ok(), "{address}");
+        }
+        for (address, expected) in [
+            ("", "it names no file"),
+            ("sqlite:", "it names no file"),
+            ("sqlite::memory:", "a database in memory is MemoryStore"),
+            ("/var/lib/", "it names a directory"),
+            ("mysql://host/grants", "\"mysql\" is not SQLite"),
+        ] {
+            let error = SqliteOptions::new(address).check().unwrap_err().to_string();
+            assert!(error.contains(expected), "{address}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_told_by_its_code() {
+        let error = |code| open_error(Path::new("grants.db"), coded(code));
+        assert!(matches!(error(code::READONLY), OpenError::ReadOnly(_)));
+        assert!(matches!(error(code::CANTOPEN), OpenError::ReadOnly(_)));
+        assert!(matches!(error(code::FULL), OpenError::Full(_)));
+        assert!(matches!(error(code::NOTADB), OpenError::NotADatabase(_)));
+        assert!(matches!(error(code::CORRUPT), OpenError::Failed { .. }));
+    }
+
+    #[tokio::test]
+    async fn what_is_busy_is_tried_again_and_nothing_else_is() {
+        for busy in 0..3 {
+            let attempts = Cell::new(0);
+            let attempt = || async { attempts.replace(attempts.get() + 1) };
+            assert_eq!(while_busy(attempt, |number| *number < busy).await, busy);
+            assert_eq!(attempts.get(), busy + 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_process_has_locked_is_waited_for() {
+        let file = std::env::temp_dir().join(format!("grantor-open-{}.db", std::process::id()));
+        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        let mut other = options.connect().await.unwrap();
+        sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+        let unlocks = async {
+            // Some attempts fail before that.
+            Delay::new(Duration::from_millis(100)).await;
+            sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        };
+        let first = options.busy_timeout(Duration::from_millis(1)).journal_mode(SqliteJournalMode::Wal);
+        let (opened, _) = tokio::join!(connected(&first), unlocks);
+        std::fs::remove_file(&file).unwrap();
+        opened.unwrap();
+    }
+}

@@ -330,4 +330,59 @@ mod tests {
         let not_begun = |error: &BackendError| !error.is_permanent() && !error.is_unknown_outcome();
         assert!(matches!(&waited, Err(CommitError::Store(error)) if not_begun(error)), "{waited:?}");
     }
+
+    #[tokio::test]
+    async fn a_writer_connects_again_as_soon_as_it_can() {
+        let path = |name: &str| {
+            std::env::temp_dir().join(format!("grantor-writer-{}-{name}.db", std::process::id()))
+        };
+        let (made, missing) = (path("made"), path("missing"));
+        let tables = "CREATE TABLE t (number INTEGER)";
+        Connection::open(&made).unwrap().execute_batch(tables).unwrap();
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(tables).unwrap();
+        // A transaction that stays open, like one that can neither be committed nor rolled back.
+        connection.execute_batch("BEGIN").unwrap();
+        let for_log = Connection::open_in_memory().unwrap();
+        let writer = Writer::start(settings(&missing), connection, for_log).unwrap();
+        writer.write(Lane::Request, insert(1)).await.unwrap();
+        let appears = async {
+            // Some attempts fail before that.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            std::fs::rename(&made, &missing).unwrap();
+        };
+        let (written, ()) = tokio::join!(writer.write(Lane::Request, insert(2)), appears);
+        writer.close().await;
+        let found = Connection::open(&missing).unwrap();
+        let found = found.query_row("SELECT number FROM t", (), |row| row.get::<_, i64>(0));
+        std::fs::remove_file(&missing).unwrap();
+        assert!(matches!(written, Ok(1)), "{written:?}");
+        assert_eq!(found, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_waits_too_long_is_withdrawn() {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let wait = Duration::from_millis(20);
+        let writes_nothing = move |_: &Shared| {
+            let _ = ended.recv();
+        };
+        let writer = Writer::on_thread(Settings { wait, ..settings("none.db") }, writes_nothing).unwrap();
+        let outcome = writer.write(Lane::Request, insert(1)).await;
+        let not_begun = |error: &BackendError| !error.is_permanent() && !error.is_unknown_outcome();
+        assert!(matches!(&outcome, Err(CommitError::Store(error)) if not_begun(error)), "{outcome:?}");
+        assert!(writer.shared.lock().queue.is_empty());
+        drop(end);
+    }
+
+    #[test]
+    fn a_writer_that_is_dropped_ends_its_thread() {
+        let (ended, has_ended) = std::sync::mpsc::channel();
+        let work = move |shared: &Shared| {
+            assert!(shared.next_batch().is_none());
+            ended.send(()).unwrap();
+        };
+        drop(Writer::on_thread(settings("none.db"), work).unwrap());
+        assert_eq!(has_ended.recv_timeout(Duration::from_secs(60)), Ok(()));
+    }
 }

@@ -7,4 +7,5 @@ mod many;
 mod opening;
 mod outcomes;
 mod spaces;
+mod sweeps;
 mod tls;

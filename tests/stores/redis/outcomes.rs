@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use grantor::store::{CommitError, Filter, Page, Record, RedisStore, Write};
-use grantor::{BackendError, Clock as _, MemoryStore, TokenStore};
+use grantor::client::ClientPage;
+use grantor::store::{CommitError, Filter, Page, Record, RedisStore, Tombstone, Write};
+use grantor::{BackendError, Clock as _, MemoryStore, Registrar as _, TokenStore};
 
+use crate::behaviour;
+use crate::servers::proxy::{Cut, Proxy};
 use crate::servers::redis::{RedisCluster, RedisServer, wait_until};
 use crate::support::Fixture;
 
@@ -189,16 +192,48 @@ async fn a_write_that_its_replica_does_not_have_may_be_lost() {
 async fn a_killed_server_is_found_again_without_a_restart() {
     let mut server = RedisServer::start();
     let (store, _, record) = with_a_grant(&server).await;
-    server.kill();
-    assert!(is_transient(&store.load(record.grant().id()).await.unwrap_err()));
-    assert!(is_transient(&store.load(record.grant().id()).await.unwrap_err()));
-    server.restart();
-    let back = Instant::now();
-    let mut refused = 0;
-    while store.load(record.grant().id()).await.is_err() {
-        refused += 1;
-        assert!(refused < 10, "the store does not come back");
+    // The new connection is replaced like the first one.
+    for _ in 0..2 {
+        server.kill();
+        assert!(is_transient(&store.load(record.grant().id()).await.unwrap_err()));
+        assert!(is_transient(&store.load(record.grant().id()).await.unwrap_err()));
+        server.restart();
+        let back = Instant::now();
+        let mut refused = 0;
+        while store.load(record.grant().id()).await.is_err() {
+            refused += 1;
+            assert!(refused < 10, "the store does not come back");
+        }
+        println!("back after {:?}, and {refused} more refusals", back.elapsed());
+        assert_eq!(store.load(record.grant().id()).await.unwrap().unwrap().version(), record.version());
     }
-    println!("back after {:?}, and {refused} more refusals", back.elapsed());
-    assert_eq!(store.load(record.grant().id()).await.unwrap().unwrap().version(), record.version());
+}
+
+#[tokio::test]
+async fn an_end_that_was_lost_once_is_uncertain_although_it_is_refused_later() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port).await;
+    let (store, fixture, record) = with_a_grant_at(&format!("redis://127.0.0.1:{}", proxy.port)).await;
+    let end = Tombstone::of(record.grant().clone(), fixture.clock.now());
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(is_transient(&store.end(&end).await.unwrap_err()));
+    proxy.arm(0, Cut::BeforeRequest);
+    let error = store.end(&end).await.unwrap_err();
+    assert!(proxy.disarm() && error.is_unknown_outcome() && error.to_string().contains("OOM"), "{error}");
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    let _ = store.end(&end).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_read_for_now_does_not_count_as_damaged() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port).await;
+    let options = RedisStore::options().response_timeout(SOON);
+    let store = options.connect(&format!("redis://127.0.0.1:{}", proxy.port)).await.unwrap();
+    store.insert(behaviour::client("app")).await.unwrap();
+    assert_eq!(store.clients(&ClientPage::first(1)).await.unwrap().next, None, "the page is the last one");
+    // The index can be read, and the clients cannot.
+    proxy.refuse(b"\r\nGET\r\n");
+    let error = store.clients(&ClientPage::first(1)).await.unwrap_err();
+    assert!(is_transient(&error), "{error}");
 }

@@ -1,10 +1,15 @@
 //! Several issuers on one server.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use grantor::client::ClientPage;
+use grantor::grant::Grant;
 use grantor::keys::KeyStore;
-use grantor::store::{CommitError, Filter, Page, RedisStore, ReplayKey};
-use grantor::{Client, ClientId, ClientRegistry, GrantType, MemoryStore, Registrar, ReplayGuard, TokenStore};
+use grantor::store::{CommitError, Filter, Page, RedisStore, ReplayKey, Write};
+use grantor::{
+    Client, ClientId, ClientRegistry, GrantId, GrantType, MemoryStore, Registrar, ReplayGuard, TokenStore,
+};
 
 use crate::behaviour;
 use crate::servers::redis::RedisServer;
@@ -81,4 +86,61 @@ async fn ft_07_what_cannot_be_read_stops_nothing() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn ft_07_the_owner_of_a_damaged_record_is_read_where_that_is_possible() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let body = include_str!("../../golden/v1/in_a_session.json");
+    let grant = Grant::decode(GrantId::new([1; 16]), body).unwrap();
+    let write = Write::insert(grant.clone(), behaviour::now());
+    let _ = TokenStore::commit(&store, &write).await.unwrap();
+    let key = format!("grantor::g:{{{}}}", grant.id());
+    let record = server.cli(&["GET", &key]);
+    server.cli(&["SET", &key, &record.replace(r#""v":1"#, r#""v":2"#)]);
+
+    let (subject, client) = (grant.subject().clone(), grant.client().clone());
+    let expires = store.list(&Filter::default(), Page::first(9)).await.unwrap().damaged[0].expires;
+    assert_eq!(expires, grant.expires());
+    for filter in [
+        Filter::default(),
+        Filter::client(client.clone()),
+        Filter::subject(subject.clone()),
+        Filter::pair(subject.clone(), client.clone()),
+    ] {
+        let listing = store.list(&filter, Page::first(9)).await.unwrap();
+        let [damaged] = &listing.damaged[..] else { panic!("{listing:?}") };
+        assert_eq!((&damaged.client, &damaged.subject), (&client, &subject));
+        assert_eq!(damaged.session, grant.session());
+    }
+    // It is in the index of its user, and not of this client.
+    let other = Filter::pair(subject, ClientId::new("other"));
+    assert!(store.list(&other, Page::first(9)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn of_two_clients_in_the_same_slot_the_second_is_on_the_next_page() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    // One more than there are slots.
+    let ids: Vec<String> = (0..17).map(|number| format!("client-{number}")).collect();
+    let mut slots: HashMap<String, Vec<&String>> = HashMap::new();
+    for id in &ids {
+        store.insert(behaviour::client(id)).await.unwrap();
+        let key = server.cli(&["--scan", "--pattern", &format!("grantor::k:*:{id}")]);
+        slots.entry(key.replace(id, "")).or_default().push(id);
+    }
+    let together = slots.into_values().find(|ids| ids.len() > 1).unwrap();
+    for id in ids.iter().filter(|id| !together.contains(id)) {
+        store.remove(&ClientId::new(id.as_str())).await.unwrap();
+    }
+    let (mut page, mut found) = (ClientPage::first(1), Vec::new());
+    loop {
+        let listing = store.clients(&page).await.unwrap();
+        found.extend(listing.clients.iter().map(|client| client.id().as_str().to_owned()));
+        let Some(last) = listing.next else { break };
+        page = page.after(last);
+    }
+    assert_eq!(found.iter().collect::<HashSet<_>>(), together.into_iter().collect());
 }
