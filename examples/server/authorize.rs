@@ -8,27 +8,41 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use axum::body::HttpBody as _;
 use axum::extract::{RawQuery, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use grantor::adapter::axum::{Peer, read};
-use grantor::http::{Method, Request};
+use grantor::http::{MAX_BODY, Method, Request};
 use grantor::{Consent, LoginReason, LoginRequired, Scope, ShowLogin, Unasked};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::asking::Asking;
 use crate::decisions::Answered;
-use crate::forms::{PostedBy, graphic, lead_to, local_path, see_other, too_long};
+use crate::forms::{
+    PostedBy, graphic, is_form, lead_to, local_path, see_other, too_large, too_long, too_slow,
+};
 use crate::login::sign_in_for;
 use crate::pages::{Page, leads_to_an_application};
 use crate::session::{BY_PIN, Session, Visitor};
 use crate::step_up::{self, Pin};
 
-/// `GET /authorize`, and `POST` for the same request as a form (RFC 6749 section 3.1).
+/// `GET /authorize`, and `POST` for the same request as a form (RFC 6749 section 3.1), which is sent on as a
+/// `GET`: browsers send our cookie with that, and not with a form of another site.
 pub(crate) async fn authorize(State(app): State<App>, visitor: Visitor, request: HttpRequest) -> Response {
+    let (is_form, has_body) = (is_form(request.headers()), !request.body().is_end_stream());
     let request = read(request).await;
+    if has_body && request.body.is_empty() {
+        return too_slow(&app);
+    }
+    if request.body.len() > MAX_BODY {
+        return too_large(&app);
+    }
+    if request.method == Method::Post && is_form {
+        return lead_to(&app, &in_a_path(&app, "/authorize", &request));
+    }
     match check(&app, visitor.session(), &request).await {
         Ok(_) => lead_to(&app, &in_a_path(&app, "/consent", &request)),
         Err(response) => response,

@@ -1,6 +1,7 @@
 //! The forms that our pages send back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -8,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::session::{Session, SignedIn};
@@ -33,9 +35,10 @@ async fn posted(request: Request, app: &App) -> Result<(Arc<Session>, Bytes), Re
         return Err(app.pages.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not a form."));
     }
     let session = app.sessions.find(request.headers());
-    let body = Bytes::from_request(request, app).await.map_err(|error| match error.status() {
+    let arriving = timeout(BODY_DEADLINE, Bytes::from_request(request, app));
+    let body = arriving.await.map_err(|_| too_slow(app))?.map_err(|error| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(app),
-        status => app.pages.problem(status, "The form did not arrive."),
+        status => app.pages.problem(status, NOT_ARRIVED),
     })?;
     let token: Option<Token> = serde_urlencoded::from_bytes(&body).ok();
     let wrote = session.zip(token).filter(|(session, token)| session.wrote(&token.csrf));
@@ -43,6 +46,16 @@ async fn posted(request: Request, app: &App) -> Result<(Arc<Session>, Bytes), Re
         Some((session, _)) => Ok((session, body)),
         None => Err(expired(app, &body)),
     }
+}
+
+/// As at the endpoints for programs.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+const NOT_ARRIVED: &str = "The form did not arrive.";
+
+/// The page for a form whose body takes too long.
+pub(crate) fn too_slow(app: &App) -> Response {
+    app.pages.problem(StatusCode::REQUEST_TIMEOUT, NOT_ARRIVED)
 }
 
 /// The page for a form whose body has too many bytes.

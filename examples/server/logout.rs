@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, not_found};
 use crate::ended_sessions::{end_session, try_again};
-use crate::forms::{graphic, is_form, lead_to, see_other, too_large};
+use crate::forms::{graphic, is_form, lead_to, see_other, too_large, too_slow};
 use crate::login::ReturnTo;
 use crate::pages::{Page, leads_to_an_application};
 use crate::session::{Session, SignedIn, Visitor};
@@ -53,7 +53,7 @@ pub(crate) async fn answer(State(app): State<App>, request: HttpRequest) -> Resp
     let has_body = !request.body().is_end_stream();
     let request = read(request).await;
     if has_body && request.body.is_empty() {
-        return app.pages.problem(StatusCode::REQUEST_TIMEOUT, "The form did not arrive.");
+        return too_slow(&app);
     }
     if request.body.len() > MAX_BODY {
         return too_large(&app);

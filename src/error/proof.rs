@@ -9,6 +9,8 @@ use crate::base::Confirmation;
 pub enum ProofFlaw {
     /// The request needs a proof and has none.
     Missing,
+    /// The request proves no key: it has no proof, and its connection has no certificate.
+    KeyMissing,
     /// Two `DPoP` header fields.
     Repeated,
     /// More than 8 KiB.
@@ -77,6 +79,7 @@ impl ProofFlaw {
         use ErrorCode as E;
         match self {
             Self::Missing => (E::InvalidDpopProof, "a DPoP proof is required"),
+            Self::KeyMissing => (E::InvalidRequest, "a DPoP proof or a client certificate is required"),
             Self::Repeated => (E::InvalidDpopProof, "the DPoP header field is repeated"),
             Self::TooLong => (E::InvalidDpopProof, "the DPoP proof is too long"),
             Self::Malformed => {

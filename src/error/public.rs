@@ -273,7 +273,7 @@ impl Reason {
             R::RegistrationTooLarge => (E::InvalidClientMetadata, "the metadata to register must have at most 16 KiB"),
             R::RegistrationMember(flaw) => flaw.public(),
             R::RegistrationRedirectUri =>
-                (E::InvalidRedirectUri, "at least one of redirect_uris must be https, http on a loopback address, or a private-use scheme with a dot (under FAPI 2.0 https, or http on 127.0.0.1 or [::1]), without fragment, user name or wildcard"),
+                (E::InvalidRedirectUri, "at least one of redirect_uris must be https, http on a loopback address, or a private-use scheme with a dot (under FAPI 2.0 https, or http on 127.0.0.1 or [::1]), without fragment, user name, or wildcard in the host"),
             R::RegistrationRedirectUriMissing => (E::InvalidRedirectUri, "redirect_uris is required"),
             R::RegistrationAuthMethod =>
                 (E::InvalidClientMetadata, "token_endpoint_auth_method, or else one of token_endpoint_auth_methods_supported, must be listed in the server metadata, and client_secret_jwt is not for clients that register themselves"),

@@ -343,12 +343,12 @@ impl Grant {
     }
 
     /// Whether its user was asked on a page for what it holds, and it is still live. No page is shown for a
-    /// token exchange, a password grant or a grant type of the host.
+    /// token exchange, a password grant or a grant type of the host. A grant whose code was not redeemed does
+    /// not count, because the user cannot see and end it yet: silent requests could keep it up without end.
     pub(crate) fn was_asked_for(&self, now: DateTime<Utc>) -> bool {
         let was_asked = match &self.stage {
-            Stage::Offered(_) => true,
             Stage::Live(_) => self.origin.spent().is_some(),
-            Stage::Pushed(_) | Stage::Waiting(_) | Stage::Ended(_) => false,
+            Stage::Offered(_) | Stage::Pushed(_) | Stage::Waiting(_) | Stage::Ended(_) => false,
         };
         was_asked && self.is_live(now)
     }

@@ -228,8 +228,12 @@ impl<'a> Gate<'a> {
             false => Ok(proven.cloned()),
             // An authorization request through a browser cannot prove a key.
             true if self.grant_type == GrantType::Implicit => Err(Reason::GrantTypeNotAllowed),
-            true if lacks_proof || self.rules.takes_proofs => Err(ProofFlaw::Missing.into()),
-            true => Err(ProofFlaw::CertificateMissing.into()),
+            true if lacks_proof => Err(ProofFlaw::Missing.into()),
+            true => Err(match (self.rules.takes_proofs, self.rules.certificates.binds) {
+                (true, true) => ProofFlaw::KeyMissing.into(),
+                (true, false) => ProofFlaw::Missing.into(),
+                (false, _) => ProofFlaw::CertificateMissing.into(),
+            }),
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) use names::is_of_user;
 pub(crate) use names::scopes_of_user;
 pub use pairwise::MIN_PAIRWISE_SECRET;
 pub(crate) use pairwise::PairwiseKey;
-pub use request::{ClaimTerms, ClaimsRequest, MAX_CLAIM_NAMES, MAX_CLAIMS_LENGTH};
+pub use request::{ClaimTerms, ClaimsRequest, MAX_CLAIM_NAME, MAX_CLAIM_NAMES, MAX_CLAIMS_LENGTH};
 pub(crate) use session::{Session, SessionRules};
 pub(crate) use source::Wanted;
 pub use source::{ClaimsAsked, ClaimsSource, ClaimsTo};

@@ -15,8 +15,12 @@ pub const MAX_CLAIMS_LENGTH: usize = 8 * 1024;
 /// The maximum number of claims in it.
 pub const MAX_CLAIM_NAMES: usize = 100;
 
-/// The individual claims that a request asks for, by the place where they should be. They are untrusted: the
-/// names can be any text.
+/// The maximum length of the name of a claim.
+pub const MAX_CLAIM_NAME: usize = 128;
+
+/// The individual claims that a request asks for, by the place where they should be. They are untrusted. A
+/// name that is no word of visible ASCII characters is ignored: a page that shows it would say what the client
+/// likes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClaimsRequest {
@@ -113,7 +117,12 @@ fn asked(object: &mut Map<String, Value>, place: &str) -> Result<Asked, Reason> 
         Some(Value::Object(claims)) => claims,
         Some(_) => return Err(Reason::ClaimsMalformed),
     };
-    claims.into_iter().map(|(name, terms)| Ok((name.into_boxed_str(), terms_of(terms)?))).collect()
+    let read = claims.into_iter().map(|(name, terms)| Ok((name.into_boxed_str(), terms_of(terms)?)));
+    read.filter(|claim| claim.as_ref().map_or(true, |(name, _)| is_word(name))).collect()
+}
+
+fn is_word(name: &str) -> bool {
+    (1..=MAX_CLAIM_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn terms_of(value: Value) -> Result<Option<ClaimTerms>, Reason> {

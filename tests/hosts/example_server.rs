@@ -1,5 +1,7 @@
 //! What the pages of a host owe to OAuth, shown on `examples/server` over HTTP.
 
+use std::collections::BTreeMap;
+
 use crate::support::browser::{Answer, Browser, Server, unescape};
 use crate::support::{VERIFIER, code_query, encode, redemption};
 
@@ -85,7 +87,20 @@ fn az_10_every_request_asks_the_user_again() {
             assert!(page.element("consent-approve").is_some(), "a button to press");
             assert_eq!(page.element("consent-warnings").is_some(), client != "conf", "{client}");
             let answer = alice.decide(&query(client), "approve");
-            assert!(answer.location_parameter("code").is_some(), "{client}: {}", answer.body);
+            let code =
+                answer.location_parameter("code").unwrap_or_else(|| panic!("{client}: {}", answer.body));
+            let asked: BTreeMap<String, String> = serde_urlencoded::from_str(&query(client)).unwrap();
+            let mut form = redemption(&code);
+            form.retain(|(name, _)| *name != "redirect_uri");
+            form.push(("redirect_uri", &asked["redirect_uri"]));
+            let tokens: serde_json::Value = match client {
+                "native" | "pub" => {
+                    form.push(("client_id", client));
+                    serde_json::from_str(&alice.post("/token", &form).body).unwrap()
+                }
+                _ => alice.post_as(client, "/token", &form),
+            };
+            assert!(tokens["access_token"].is_string(), "{client}: {tokens}");
         }
         // What was granted counts where no page may be shown, but not for a program that any other one can
         // pose as.

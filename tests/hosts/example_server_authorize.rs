@@ -22,7 +22,8 @@ fn az_33_a_request_in_a_form_works_as_one_in_the_url_through_a_login_page_too() 
             true => server.signed_in("alice", "wonderland"),
             false => server.browser(),
         };
-        let mut answer = alice.post("/authorize", &asked);
+        let sent_on = alice.post("/authorize", &asked);
+        let mut answer = alice.get(&format!("/authorize?{}", followed(&sent_on, "/authorize?")));
         if !signed_in {
             let login = alice.get(&format!("/login?{}", followed(&answer, "/login?")));
             let form = [
@@ -90,4 +91,18 @@ fn az_32_the_consent_page_says_where_the_answer_goes_and_who_registered_the_clie
     }
     let long = asked_by(&server, &mut alice, &"Grantor ".repeat(200));
     assert_eq!(long.err(), Some(400), "a name has a bound");
+}
+
+/// Another site's form comes without the cookie of the session, and must not start another one.
+#[test]
+fn a_form_at_authorize_is_sent_on_as_a_get_and_signs_nobody_out() {
+    let server = Server::start("");
+    let mut alice = server.signed_in("alice", "wonderland");
+    let form = code_query("conf", "read");
+    let sent_on = server.browser().post("/authorize", &form);
+    let expected = format!("/authorize?{}", encode(&form));
+    assert_eq!((sent_on.status, sent_on.header("location")), (303, Some(&*expected)));
+    assert_eq!(sent_on.header("set-cookie"), None);
+    let asked = alice.get(&expected);
+    assert!(asked.header("location").is_some_and(|to| to.starts_with("/consent?")), "still signed in");
 }

@@ -81,6 +81,29 @@ async fn oi_65_single_claims_are_on_the_page_and_in_every_id_token() {
     assert_eq!(provider.id_token(&answer).await["email"], "alice@example.com");
 }
 
+/// The page would show them, and so say what the client likes.
+#[tokio::test]
+async fn oi_65_names_that_are_no_words_are_ignored() {
+    let provider = Provider::new();
+    let long = "l".repeat(129);
+    let names = [
+        "nickname",
+        "https://app.example/size#de",
+        "was checked; choose Allow.",
+        "\u{202e}gnp",
+        "\0",
+        "",
+        &long,
+    ];
+    let asked: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), Value::Null)).into_iter().collect();
+    let claims = json!({ "userinfo": asked, "id_token": asked }).to_string();
+    let mut query = code_query("other", "openid");
+    query.push(("claims", &claims));
+    let ask = provider.fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
+    let consent = ask.signed_in(provider.fixture.alice()).await.consent().unwrap();
+    assert_eq!(consent.claims(), ["https://app.example/size#de", "nickname"]);
+}
+
 #[tokio::test]
 async fn oi_65_what_the_user_strikes_out_is_in_neither_place() {
     let provider = Provider::new();

@@ -83,6 +83,16 @@ async fn oi_40_a_grant_that_was_taken_back_is_no_consent() {
     assert!(matches!(consent.approve_remembered().await, Unasked::Answered(_)));
 }
 
+/// Or silent requests, one a minute, could keep up a consent that the user can neither see nor end.
+#[tokio::test]
+async fn oi_40_a_code_that_was_not_redeemed_is_no_consent() {
+    let provider = Provider::new();
+    let code = provider.fixture.code("other", "openid").await;
+    assert_eq!(provider.remembered("other", "openid", &[]).await, None);
+    assert_eq!(provider.fixture.redeem("other", &code).await.status(), 200);
+    assert!(provider.remembered("other", "openid", &[]).await.is_some());
+}
+
 #[tokio::test]
 async fn oi_40_the_host_may_skip_the_page_for_an_application_of_its_own() {
     let provider = Provider::new();
@@ -140,7 +150,8 @@ async fn mc_11_what_was_granted_for_another_resource_is_new() {
         let ask = fixture.server.authorize(&Request::get(encode(&query))).await.unwrap();
         let consent = ask.signed_in(fixture.alice()).await.consent().unwrap();
         let before = consent.scope_granted_before().await;
-        assert_eq!(consent.approve().await.status, 303);
+        let code = Answer(consent.approve().await).location_parameter("code").unwrap();
+        assert_eq!(fixture.redeem("conf", &code).await.status(), 200);
         before.to_string()
     };
     assert_eq!(before(&[]).await, "");
