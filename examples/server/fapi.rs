@@ -156,9 +156,9 @@ mod tests {
         for profile in ["fapi2", "fapi2-message-signing"] {
             assert_eq!(mistakes(&format!("profile = {profile:?}\n{KEYED}")), Vec::<String>::new());
             let found = mistakes(&format!("profile = {profile:?}\n{SECRET}"));
-            assert!(found.len() == 1 && found[0].contains("(a): auth_method"), "{found:?}");
+            assert!(found.len() == 1 && found[0].contains("(a): token_endpoint_auth_method"), "{found:?}");
             let own = mistakes(&format!("{SECRET}profile = {profile:?}"));
-            assert!(own.len() == 1 && own[0].contains("auth_method"), "{own:?}");
+            assert!(own.len() == 1 && own[0].contains("token_endpoint_auth_method"), "{own:?}");
             assert_eq!(mistakes(&format!("{SECRET}{KEYED}profile = {profile:?}")), Vec::<String>::new());
         }
     }

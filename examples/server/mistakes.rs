@@ -12,6 +12,7 @@ pub(crate) fn in_the_file(error: &ConfigError) -> String {
         ConfigError::ProfileSecrets => "profile: it allows no client secrets; leave out sealing_key",
         ConfigError::ProfileCodes => "profile: lifetimes.code must be at most 60",
         ConfigError::ProfileLeeway => "profile: lifetimes.leeway must be at least 30",
+        ConfigError::ProfilePkce => "profile: registration.require_pkce must not be false",
         ConfigError::ProfileLocalhost => "profile: registration.localhost_any_port is not allowed",
         ConfigError::BindingMissing => {
             "profile: every token must be bound, but no client can prove a key; name \"dpop\" in fapi.sender"

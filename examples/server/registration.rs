@@ -13,6 +13,7 @@ pub(crate) struct SelfRegistration {
     scopes: Option<Vec<String>>,
     grants: Option<Vec<GrantType>>,
     localhost_any_port: bool,
+    require_pkce: bool,
 }
 
 #[derive(Deserialize)]
@@ -34,7 +35,8 @@ impl SelfRegistration {
             Some(grants) => terms.grant_types(grants),
             None => terms,
         };
-        if self.localhost_any_port { terms.localhost_any_port() } else { terms }
+        let terms = if self.localhost_any_port { terms.localhost_any_port() } else { terms };
+        if self.require_pkce { terms } else { terms.pkce_optional() }
     }
 
     /// The scopes that the server does not know.
@@ -58,7 +60,8 @@ impl Reader {
         let scopes = self.may(&mut table, PLACE, "scopes");
         let grants = self.may(&mut table, PLACE, "grants");
         let localhost_any_port = self.may(&mut table, PLACE, "localhost_any_port").unwrap_or(false);
-        self.nothing_left(&table, PLACE, "mode, tokens, scopes, grants, localhost_any_port");
+        let require_pkce = self.may(&mut table, PLACE, "require_pkce").unwrap_or(true);
+        self.nothing_left(&table, PLACE, "mode, tokens, scopes, grants, localhost_any_port, require_pkce");
         match (mode?, tokens.as_deref()) {
             (Mode::Token, Some([])) => self.mistakes.push("registration: mode token needs tokens".to_owned()),
             (Mode::Open, Some([_, ..])) => {
@@ -66,6 +69,7 @@ impl Reader {
             }
             (Mode::Token, Some([_, ..])) | (Mode::Open, Some([])) | (_, None) => {}
         }
-        Some(SelfRegistration { tokens: tokens.unwrap_or_default(), scopes, grants, localhost_any_port })
+        let tokens = tokens.unwrap_or_default();
+        Some(SelfRegistration { tokens, scopes, grants, localhost_any_port, require_pkce })
     }
 }

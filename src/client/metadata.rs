@@ -237,9 +237,11 @@ impl ClientMetadata {
     /// As the host changed it before a client changes itself: with the host's terms, and with what the terms
     /// of registration give to every client that changes itself now.
     pub(crate) fn keeping_host_terms_of(self, current: &Self) -> Self {
-        let (any_port, schemes) = (self.localhost_any_port, self.redirect_schemes.clone());
+        let (any_port, pkce) = (self.localhost_any_port, self.require_pkce);
+        let schemes = self.redirect_schemes.clone();
         let mut kept = self.with_host_terms_of(current);
         kept.localhost_any_port = any_port.or(kept.localhost_any_port);
+        kept.require_pkce = pkce.or(kept.require_pkce);
         kept.redirect_schemes = schemes.or(kept.redirect_schemes);
         if kept.auth_method() == AuthMethod::None {
             // Only a confidential client can have these.

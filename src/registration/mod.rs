@@ -70,6 +70,7 @@ pub struct Registration {
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) grant_types: Vec<GrantType>,
     pub(crate) localhost_any_port: bool,
+    pub(crate) is_pkce_optional: bool,
     /// `None` is the profile's default.
     pub(crate) redirect_schemes: Option<Vec<String>>,
     pub(crate) is_managed: bool,
@@ -90,6 +91,7 @@ impl Registration {
             scopes: None,
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             localhost_any_port: false,
+            is_pkce_optional: false,
             redirect_schemes: None,
             is_managed: true,
             secret_lifetime: None,
@@ -135,6 +137,14 @@ impl Registration {
     /// clients register a fixed URI and listen on any port.
     pub fn localhost_any_port(mut self) -> Self {
         self.localhost_any_port = true;
+        self
+    }
+
+    /// Lets confidential clients do without PKCE, which many OpenID Connect clients do not know. Against the
+    /// injection of a code they then have only their `nonce`, and only if they check it (RFC 9700 section
+    /// 2.1.1).
+    pub fn pkce_optional(mut self) -> Self {
+        self.is_pkce_optional = true;
         self
     }
 

@@ -304,6 +304,8 @@ impl RequestedMetadata {
         // Not counted, because it is at most what the host's terms have.
         metadata.scope = Some(scope);
         metadata.localhost_any_port = terms.localhost_any_port.then_some(true);
+        let may_omit_pkce = terms.is_pkce_optional && metadata.auth_method() != AuthMethod::None;
+        metadata.require_pkce = may_omit_pkce.then_some(false);
         Ok(metadata)
     }
 }

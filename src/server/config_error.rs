@@ -167,6 +167,9 @@ pub enum ConfigError {
     /// Section 5.3.2.2(8).
     #[error("the profile forbids redirect URIs on localhost: call registration without localhost_any_port")]
     ProfileLocalhost,
+    /// Section 5.3.2.2(5).
+    #[error("the profile requires PKCE: call registration without pkce_optional")]
+    ProfilePkce,
     /// RFC 8705 section 5.
     #[error("mtls_endpoint_aliases must be an https URL without a query, a fragment or dot segments")]
     MtlsAliases,

@@ -49,7 +49,7 @@ pub(super) fn validate_profile(options: &Options) -> Vec<ConfigError> {
     let policy = &options.policy;
     let forbids = |algorithm: &Algorithm| !profile.algorithms.contains(algorithm);
     let signs = options.signer.as_ref().map(|signer| signer.algorithms());
-    let registers = options.registration.as_ref().is_some_and(|terms| terms.localhost_any_port);
+    let terms = options.registration.as_ref();
     let mistakes = [
         (
             options.client_signatures.is_none() && options.mutual_tls.certificates.is_none(),
@@ -63,7 +63,8 @@ pub(super) fn validate_profile(options: &Options) -> Vec<ConfigError> {
         ),
         (policy.leeway < SHORTEST_LEEWAY, ConfigError::ProfileLeeway),
         (signs.is_some_and(|own| own.iter().all(forbids)), ConfigError::ProfileSigner),
-        (registers, ConfigError::ProfileLocalhost),
+        (terms.is_some_and(|terms| terms.localhost_any_port), ConfigError::ProfileLocalhost),
+        (terms.is_some_and(|terms| terms.is_pkce_optional), ConfigError::ProfilePkce),
     ];
     let found = mistakes.into_iter().filter_map(|(is_wrong, mistake)| is_wrong.then_some(mistake));
     let resources = options.resources.iter().filter(|own| own.algorithm.as_ref().is_some_and(forbids));

@@ -8,7 +8,7 @@ use grantor::registration::{Allowance, Applicant, RegistrationPolicy, Review};
 use grantor::server::ConfigError;
 use grantor::{
     AuthorizationServer, BackendError, Client, GrantType, MemoryRegistry, MemoryStore, Profile, Reason,
-    Registrar, Registration, Request, Scope, async_trait,
+    Registrar, Registration, Request, Scope, SignedIn, async_trait,
 };
 use serde_json::json;
 
@@ -233,4 +233,32 @@ fn terms_that_cannot_be_kept_are_a_mistake() {
     assert_eq!(build(terms, Profile::OAuth21), mistakes);
     let terms = Registration::open().grant_types([GrantType::Password]);
     assert_eq!(build(terms, Profile::Rfc6749), [ConfigError::RegistrarMissing]);
+}
+
+#[tokio::test]
+async fn confidential_clients_that_register_themselves_may_do_without_pkce_if_the_host_says_so() {
+    let secret = app_with(json!({ "token_endpoint_auth_method": "client_secret_basic" }));
+    let public = app_with(json!({ "token_endpoint_auth_method": "none" }));
+    for (terms, metadata, may_omit) in [
+        (Registration::open(), &secret, false),
+        (Registration::open().pkce_optional(), &secret, true),
+        (Registration::open().pkce_optional(), &public, false),
+    ] {
+        let server = Registering::on(terms);
+        let own = server.registered(metadata).await;
+        assert_eq!(own.0.get("require_pkce"), None, "a term of the host");
+        assert_eq!(server.put(&own, metadata).await.status(), 200, "it survives a change");
+        let mut query = code_query(own.id(), "read");
+        query.retain(|(name, _)| !name.starts_with("code_challenge"));
+        let asked = server.fixture.server.authorize(&Request::get(encode(&query))).await;
+        let alice = server.fixture.alice();
+        let passes = match asked {
+            Ok(asked) => matches!(asked.signed_in(alice).await, SignedIn::Consent(_)),
+            Err(page) => {
+                assert_eq!(page.reason(), Reason::ChallengeMissing);
+                false
+            }
+        };
+        assert_eq!(passes, may_omit, "{metadata}");
+    }
 }
