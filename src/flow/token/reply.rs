@@ -35,6 +35,8 @@ struct Tokens {
     grant: GrantId,
     /// An opaque access token.
     opaque: Option<Secret>,
+    /// Its text, if an `id_token` is bound to it.
+    text: Option<SecretText>,
     refresh: Option<Secret>,
     rights: AccessRights,
     /// In seconds.
@@ -88,6 +90,7 @@ impl Reply {
         let reply = TokenReply(Box::new(Tokens {
             grant: grant.id(),
             opaque: part.is_none().then_some(access),
+            text: None,
             refresh,
             rights,
             expires_in: u64::try_from(left).unwrap_or_default(),
@@ -111,11 +114,13 @@ impl Reply {
     }
 
     /// Adds an `id_token`, which is bound to the access token once that is known.
-    pub(super) fn with_id_token(self, mut id_token: IdToken, prefixes: &Prefixes) -> Self {
-        if let Self::Ready(TokenReply(tokens)) = &self
-            && let Tokens { grant, opaque: Some(secret), .. } = &**tokens
+    pub(super) fn with_id_token(mut self, mut id_token: IdToken, prefixes: &Prefixes) -> Self {
+        if let Self::Ready(TokenReply(tokens)) = &mut self
+            && let Tokens { grant, opaque: Some(secret), text, .. } = &mut **tokens
         {
-            id_token.bind(&Handle::new(*grant, secret.duplicate()).into_text(Kind::Access, prefixes));
+            let access = Handle::new(*grant, secret.duplicate()).into_text(Kind::Access, prefixes);
+            id_token.bind(&access);
+            *text = Some(SecretText::new(access));
         }
         self.with_part(Part::IdToken(Box::new(id_token)))
     }
@@ -266,12 +271,12 @@ impl TokenReply {
 
     /// The JSON response: the only way to get the tokens out.
     pub fn into_response(self, prefixes: &Prefixes) -> Response {
-        let Tokens { grant, opaque, refresh, rights, expires_in, issued_token_type, signed } = *self.0;
-        let text = |secret, kind| Handle::new(grant, secret).into_text(kind, prefixes);
-        let opaque = opaque.map(|secret| text(secret, Kind::Access));
-        let refresh = refresh.map(|secret| text(secret, Kind::Refresh));
+        let Tokens { grant, opaque, text, refresh, rights, expires_in, issued_token_type, signed } = *self.0;
+        let write = |secret, kind| Handle::new(grant, secret).into_text(kind, prefixes);
+        let opaque = opaque.filter(|_| text.is_none()).map(|secret| write(secret, Kind::Access));
+        let refresh = refresh.map(|secret| write(secret, Kind::Refresh));
         let body = Body {
-            access_token: opaque.as_deref(),
+            access_token: text.as_ref().map(SecretText::reveal).or(opaque.as_deref()),
             issued_token_type,
             token_type: Confirmation::token_type_of(rights.confirmation.as_ref()),
             expires_in,
@@ -351,6 +356,7 @@ mod tests {
         Reply::Ready(TokenReply(Box::new(Tokens {
             grant: GrantId::new([7; 16]),
             opaque: None,
+            text: None,
             refresh: None,
             rights: AccessRights::default(),
             expires_in: 600,
