@@ -152,9 +152,10 @@ impl DroppedClaims {
 /// The host's own claims for signed access tokens.
 ///
 /// The returned claims are signed as they are, and every resource server can read them: no secrets. A name in
-/// [`Claims::RESERVED`] is dropped, and audited. If all claims together have more than [`Claims::MAX_BYTES`], no token is
-/// issued: the response is 500 with [`Reason::AccessTokenTooLong`](crate::Reason::AccessTokenTooLong), and
-/// the code or refresh token stays valid.
+/// [`Claims::RESERVED`] is dropped, and audited. If all claims together have more than
+/// [`Claims::MAX_BYTES`], no token is issued: the response is 500 with
+/// [`Reason::AccessTokenTooLong`](crate::Reason::AccessTokenTooLong), and the code or refresh token stays
+/// valid.
 pub trait AccessTokenClaims: Send + Sync {
     /// The claims to add to this token.
     fn claims(&self, token: &Claims) -> Map<String, Value>;

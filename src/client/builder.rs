@@ -132,8 +132,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds a secret, of which only a SHA-256 digest is kept. For generated secrets of at least 22 characters:
-    /// [`manual::defaults`](crate::manual::defaults). For one that a person chose: [`secret_phc`](Self::secret_phc).
+    /// Adds a secret of at least 22 random characters; only a SHA-256 digest is kept. For one that a person
+    /// chose, use [`secret_phc`](Self::secret_phc).
     pub fn secret(self, secret: impl Into<String>) -> Self {
         let hash = SecretHash::Sha256(SecretText::new(secret).digest());
         self.add_secret(hash, None)

@@ -24,8 +24,8 @@ use crate::trust::{
 /// concurrent requests share one fetch. An assertion with an unknown key causes another fetch, at most once
 /// in 30 seconds. While the URL cannot be reached, the last set is used for an hour; without one the response
 /// is 503, which says nothing about the client. At most 16 sets are fetched at once, 4 of them from one host;
-/// those of clients that registered themselves or have a metadata document are counted and cached apart. Of the
-/// sets by value, 1,000 are cached.
+/// those of clients that registered themselves or have a metadata document are counted and cached apart.
+/// Of the sets by value, the latest 1,000 are cached.
 ///
 /// ```
 /// use std::sync::Arc;

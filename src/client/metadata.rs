@@ -234,8 +234,8 @@ impl ClientMetadata {
         }
     }
 
-    /// As the host changed it before a client changes itself: with the host's terms, and with what the terms
-    /// of registration give to every client that changes itself now.
+    /// The metadata of a client that changed itself: it keeps what the host set for it, and also gets what
+    /// the terms of registration give to every client now.
     pub(crate) fn keeping_host_terms_of(self, current: &Self) -> Self {
         let (any_port, pkce) = (self.localhost_any_port, self.require_pkce);
         let schemes = self.redirect_schemes.clone();

@@ -53,6 +53,12 @@ impl Refusal {
         Self { wait: Some(whole_seconds(wait)), ..reason.into() }
     }
 
+    /// If a part of the host failed, it was this one.
+    pub(crate) fn of(self, part: &'static str) -> Self {
+        let cause = self.cause.map(|fault| Arc::new(Fault::Part { part, fault }));
+        Self { cause, ..self }
+    }
+
     /// Why; for the host's log.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -140,20 +146,10 @@ impl Fault {
             Self::KeySource(_) => Reason::IssuerUnavailable,
         }
     }
-}
 
-impl Fault {
     /// As the failure of this part of the host.
     pub(crate) fn of(self, part: &'static str) -> Self {
         Self::Part { part, fault: Arc::new(self) }
-    }
-}
-
-impl Refusal {
-    /// If a part of the host failed, it was this one.
-    pub(crate) fn of(self, part: &'static str) -> Self {
-        let cause = self.cause.map(|fault| Arc::new(Fault::Part { part, fault }));
-        Self { cause, ..self }
     }
 }
 

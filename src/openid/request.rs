@@ -15,12 +15,12 @@ pub const MAX_CLAIMS_LENGTH: usize = 8 * 1024;
 /// The maximum number of claims in it.
 pub const MAX_CLAIM_NAMES: usize = 100;
 
-/// The maximum length of the name of a claim.
+/// The maximum length of the name of a claim, in bytes; longer ones are ignored.
 pub const MAX_CLAIM_NAME: usize = 128;
 
 /// The individual claims that a request asks for, by the place where they should be. They are untrusted. A
-/// name that is no word of visible ASCII characters is ignored: a page that shows it would say what the client
-/// likes.
+/// name with a space, an invisible or a non-ASCII character is ignored: with it, a client could write
+/// sentences on the consent page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClaimsRequest {

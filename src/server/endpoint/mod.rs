@@ -208,7 +208,7 @@ impl Row {
                 let below = path.strip_prefix(&*server.issuer_path);
                 below.is_some() && below == server.endpoints.path(self.endpoint)
             }
-            // Most paths are not worth the making of the list.
+            // The list is only made for a path that can be in it.
             Path::WellKnown(paths) => {
                 path.contains("/.well-known/") && paths(server).iter().any(|own| own == path)
             }
