@@ -54,6 +54,9 @@ impl Consent {
                     granted = granted.union(scope);
                 }
             }
+            if state.scope().is_subset(&granted) {
+                break;
+            }
         }
         state.scope().intersection(&granted)
     }

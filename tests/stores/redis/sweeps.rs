@@ -107,7 +107,7 @@ fn id(part: u8, number: u8) -> GrantId {
     GrantId::new([part << 4, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
 }
 
-/// A grant that has ended, and expires after so many seconds.
+/// An ended grant that expires at this time, in seconds.
 fn grant(id: GrantId, client: &str, until: i64) -> Grant {
     let body = format!(
         r#"{{"v":1,"client":"{client}","subject":{{"user":"u"}},"created":0,"ends":0,
