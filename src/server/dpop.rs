@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::setup::Options;
+use super::builder::Options;
 use super::{AuthorizationServer, AuthorizationServerBuilder};
 use crate::audit::Endpoint;
 use crate::base::Algorithm;

@@ -1,86 +1,50 @@
 //! The driver: the only async code in the core. It provides facts to the flows and proves their writes.
 
-mod applications;
-mod approval;
 mod authorize;
-mod authorize_answer;
-mod bounded;
 mod builder;
 mod calls;
 mod check;
-mod client_auth;
-mod client_changes;
-mod client_macs;
-mod client_secrets;
-mod config_error;
-mod cursor;
+mod clients;
 mod device;
 mod dpop;
 mod endpoint;
 mod error_page;
-mod exchange;
-mod extension;
+mod grants;
 mod guard;
 mod host_error;
 mod introspect;
 mod jwks;
 mod limit;
-mod lineage;
 mod logout;
-mod manage;
 mod mutual_tls;
-#[cfg(feature = "openid")]
 mod openid;
-mod pages;
 mod process;
-mod profile;
 mod protect;
-mod provider;
-mod pushed;
 mod ready;
 mod refuse;
-mod registration;
-mod remembered_consent;
-mod repeats;
-mod request_objects;
-mod resource_owner;
 mod revoke;
-mod revoke_all;
-mod setup;
 mod signed;
 mod signed_answers;
-mod single_use;
-mod sweep;
-mod sweep_clients;
 mod token;
-mod turns;
-mod undelivered;
-mod userinfo;
-mod validate;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-pub use applications::Application;
-pub use authorize::{Authorization, Consent, LoginRequired, ShowLogin, SignedIn};
+pub use authorize::{Authorization, Consent, LoginRequired, ShowLogin, SignedIn, Unasked};
 pub use builder::{
-    AuthorizationServerBuilder, Backend, Clients, HasClients, HasStore, NoClients, NoStore, Store,
+    AuthorizationServerBuilder, Backend, Clients, ConfigError, ConfigErrors, HasClients, HasStore, NoClients,
+    NoStore, Store,
 };
-pub use config_error::{ConfigError, ConfigErrors};
-pub use cursor::Cursor;
 pub use device::{DeviceConsent, DeviceRequest};
 pub use endpoint::Endpoints;
 pub use error_page::ErrorPage;
-pub use exchange::ExchangePolicy;
-pub use extension::ExtensionGrant;
-use extension::Extensions;
+pub use grants::{Application, Cursor, Grants};
 pub use host_error::HostError;
 pub use limit::{Attempt, RateLimiter, Throttled};
 pub use logout::{EndedSession, Logout, LogoutEnd, LogoutQuestion, LogoutStep, Sessions, SignedOut};
-pub use manage::Grants;
 use refuse::{EventSubject, is_own_failure};
-pub use remembered_consent::Unasked;
-pub use resource_owner::ResourceOwner;
+use token::Extensions;
+pub use token::{ExchangePolicy, ExtensionGrant, ResourceOwner};
 
 use crate::audit::Audit;
 use crate::base::{Clock, Entropy, Secret};
@@ -95,8 +59,7 @@ use crate::store::{StoreIdentity, TokenStore};
 use crate::trust::Dpop;
 use logout::SessionChannels;
 use mutual_tls::MutualTls;
-use process::ProcessState;
-use single_use::SingleUse;
+use process::{ProcessState, SingleUse};
 
 /// An authorization server: rules, and the host's parts behind traits. Cheap to clone, without type
 /// parameters, so it drops into any framework's state.

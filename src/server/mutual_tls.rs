@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::AuthorizationServerBuilder;
-use super::config_error::ConfigError;
+use super::builder::ConfigError;
 use crate::base::HttpsUrl;
 use crate::client::ClientCertificates;
 use crate::client::auth::CertificateRules;

@@ -1,6 +1,6 @@
 //! [`Endpoints`]: where the endpoints are.
 
-use super::super::config_error::ConfigError;
+use super::super::builder::ConfigError;
 use super::{Path, ROWS};
 use crate::audit::Endpoint;
 use crate::base::is_dots;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::calls::{MAX_CONFLICT_RETRIES, Outcome};
-use super::super::manage::SLICE;
+use super::super::grants::SLICE;
 use super::super::{AuthorizationServer, EventSubject, HostError};
 use crate::audit::{Endpoint, EventKind};
 use crate::base::query::with_parameters;
