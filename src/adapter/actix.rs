@@ -2,7 +2,7 @@
 //!
 //! [`routes`] serves the machine endpoints; [`Authorization`](crate::Authorization) is an extractor for your
 //! own `/authorize`. To protect an API, use [`Authorized`], an extractor, or [`GuardLayer`], a middleware,
-//! with a [`CrossOriginLayer`] around them; [`guard_routes`] serves its metadata. For several issuers there
+//! with a [`CrossOriginLayer`] around them; [`guard_routes`] serves its metadata. [`PagesLayer`] keeps other sites away from your own pages. For several issuers there
 //! are [`tenant_routes`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds the address of the client, and
 //! [`Peer`] passes it to your own pages; [`ForwardedCertificateLayer`] finds the client certificate.
 //!
@@ -55,7 +55,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse, Responder};
 
 pub use extract::Peer;
-pub use layers::{CrossOriginLayer, ForwardedCertificateLayer, GuardLayer, PeerLayer};
+pub use layers::{CrossOriginLayer, ForwardedCertificateLayer, GuardLayer, PagesLayer, PeerLayer};
 pub use screen::Screened;
 pub use tenants::{Tenant, tenant_routes};
 

@@ -2,7 +2,7 @@
 //!
 //! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. To
 //! protect an API, use [`Authorized`], an extractor, or [`GuardLayer`], a layer, with a [`CrossOriginLayer`]
-//! around them; [`guard_routes`] serves its metadata. For several issuers there are [`tenant_router`] and
+//! around them; [`guard_routes`] serves its metadata. [`PagesLayer`] keeps other sites away from your own pages. For several issuers there are [`tenant_router`] and
 //! [`Tenant`]. Behind proxies, [`PeerLayer`] finds the address of the client, and [`Peer`] passes it to your
 //! own pages; [`ForwardedCertificateLayer`] finds the client certificate. `TlsListener` (feature `axum-tls`)
 //! serves TLS by itself.
@@ -30,7 +30,9 @@ pub use tls::TlsListener;
 
 use super::BODY_DEADLINE;
 use super::http::serve;
-pub use super::http::{CrossOriginLayer, CrossOriginService, GuardLayer, Guarded, Peer, PeerLayer, WithPeer};
+pub use super::http::{
+    CrossOriginLayer, CrossOriginService, GuardLayer, Guarded, PagesLayer, Peer, PeerLayer, WithPeer,
+};
 pub use super::http::{ForwardedCertificateLayer, WithForwardedCertificate};
 pub use super::http::{read, read_parts};
 pub use super::{AnyToken, Authorized, Required};

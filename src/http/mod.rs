@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+mod added_headers;
 pub(crate) mod bearer;
 mod certificate;
 pub mod form;
@@ -18,9 +19,13 @@ mod parameters;
 mod refusal;
 
 use crate::error::Reason;
+pub use added_headers::AddedHeaders;
 pub use certificate::Certificate;
 pub use method::{Method, MethodName};
 pub use parameters::Parameters;
+
+/// The longest form that [`Request::as_get`] makes a query of, in bytes.
+const MAX_QUERY: usize = 16 * 1024;
 
 /// The longest request body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -84,6 +89,26 @@ impl Request {
         let mut request = Self::new(method);
         request.body = body.into();
         request.header("content-type", "application/json")
+    }
+
+    /// A redirect (303) of a posted request to the same request by `GET` at this path of yours: for an
+    /// authorization or logout request, which a client may post (RFC 6749 section 3.1, OpenID Connect Core
+    /// section 3.1.2.1). Your pages can then carry it along as a query, and browsers send the `SameSite=Lax`
+    /// cookies of your session with it, which they do not send with a form of another site. 400 if the body is
+    /// no form, 413 if it is too long for a URL.
+    pub fn as_get(&self, path: &str) -> Response {
+        let problem = |status, sentence| {
+            let html =
+                format!("<!doctype html><html lang=\"en\"><title>{sentence}</title><p>{sentence}</p></html>");
+            Response::page(status, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'", html)
+        };
+        match std::str::from_utf8(&self.body) {
+            _ if self.body.len() > MAX_QUERY => problem(413, "The request is too long."),
+            Ok(form) if form.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Response::empty(303).with("location", format!("{path}?{form}"))
+            }
+            Ok(_) | Err(_) => problem(400, "This is not a form."),
+        }
     }
 
     /// Adds a header field, for example `authorization`. Names are case-insensitive (RFC 9110 section 5.1).

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::Guard;
 use crate::base::origin;
 use crate::error::{Reason, Refusal};
-use crate::http::{Method, Request, Response, cors};
+use crate::http::{AddedHeaders, Method, Request, Response, cors};
 
 /// Which browser programs may send requests to a resource, by the `Origin` field of the browser.
 ///
@@ -81,9 +81,9 @@ impl CrossOrigin {
     ///
     /// # Errors
     /// The response to send: 204 to a preflight, 403 to an origin that is not allowed.
-    pub fn check(&self, request: &Request) -> Result<Shared, Response> {
+    pub fn check(&self, request: &Request) -> Result<AddedHeaders, Response> {
         let origin = match request.headers.one("origin") {
-            Ok(None) => return Ok(Shared { headers: vec![VARY] }),
+            Ok(None) => return Ok(AddedHeaders::new([VARY])),
             Ok(Some(origin)) => self.shown_to(origin),
             Err(_) => None,
         };
@@ -96,12 +96,11 @@ impl CrossOrigin {
             let method = if cors::is_list_of_names(method) { method.to_owned() } else { String::new() };
             return Err(cors::preflight(&request.headers, method, origin).with(VARY.0, VARY.1));
         }
-        let headers = vec![
+        Ok(AddedHeaders::new([
             ("access-control-allow-origin", origin),
             ("access-control-expose-headers", self.exposed.clone()),
             VARY,
-        ];
-        Ok(Shared { headers })
+        ]))
     }
 
     /// The value of `Access-Control-Allow-Origin`, if the origin is allowed.
@@ -118,26 +117,6 @@ impl CrossOrigin {
 
 /// No cache may answer a request from one origin with the response to another, or to none.
 const VARY: (&str, Cow<'static, str>) = ("vary", Cow::Borrowed("origin"));
-
-/// Who may read a response.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use]
-pub struct Shared {
-    headers: Vec<(&'static str, Cow<'static, str>)>,
-}
-
-impl Shared {
-    /// The sender of a proof, who needs a nonce for the next one.
-    pub(super) fn with_nonce(nonce: Option<String>) -> Self {
-        Self { headers: nonce.map(|nonce| ("dpop-nonce", Cow::Owned(nonce))).into_iter().collect() }
-    }
-
-    /// The header fields to add to the response; none if the request is not from a browser.
-    #[must_use]
-    pub fn into_headers(self) -> Vec<(&'static str, Cow<'static, str>)> {
-        self.headers
-    }
-}
 
 /// A text that is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

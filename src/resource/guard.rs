@@ -11,12 +11,12 @@ use super::key_check::{KeyCheck, Target};
 use super::reasons::precedence;
 use super::request_check::{Refused, RequestCheck, record_refusal};
 use super::requirement::Implied;
-use super::{Access, GuardBuilder, Requirement, Shared, TokenVerifier};
+use super::{Access, GuardBuilder, Requirement, TokenVerifier};
 use crate::audit::Audit;
 use crate::base::time::in_time;
 use crate::base::{Clock, ResourceId};
 use crate::error::{Fault, Reason, Refusal};
-use crate::http::{Request, Response};
+use crate::http::{AddedHeaders, Request, Response};
 use crate::trust::{PROOF_FIELD, Proven};
 
 /// Protects an API. Cheap to clone, without type parameters.
@@ -121,9 +121,9 @@ impl Guard {
 
     /// The fields to add to the response to an accepted request: the nonce for the next proof, if the request
     /// has one and nonces are required.
-    pub fn next_nonce(&self, request: &Request) -> Shared {
+    pub fn next_nonce(&self, request: &Request) -> AddedHeaders {
         let nonce = request.headers.all(PROOF_FIELD).next().and_then(|_| self.dpop_nonce());
-        Shared::with_nonce(nonce)
+        AddedHeaders::new(nonce.map(|nonce| ("dpop-nonce", nonce.into())))
     }
 
     /// Adds the nonce for the next proof to a response.

@@ -28,7 +28,7 @@ pub(crate) use audience::Audience;
 pub(crate) use builder::LocalServer;
 pub use builder::{GuardBuilder, GuardError, GuardErrors};
 pub(crate) use challenge::Challenge;
-pub use cross_origin::{CrossOrigin, OriginError, Shared};
+pub use cross_origin::{CrossOrigin, OriginError};
 pub use discovery::Discovery;
 pub use guard::Guard;
 pub use introspection::{Credentials, Introspection};

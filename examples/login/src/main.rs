@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::{get, post};
-use axum::{Extension, Router, middleware};
-use grantor::adapter::axum::{GuardLayer, guard_routes, router};
+use axum::{Extension, Router};
+use grantor::adapter::axum::{GuardLayer, PagesLayer, guard_routes, read, router};
 use grantor::client::RegistryError;
 use grantor::keys::{JwtSigner, KeySchedule, Keys};
 use grantor::resource::{Access, Guard, Requirement};
@@ -137,10 +137,13 @@ async fn site(issuer: &str, folder: &str) -> Result<(Router, Arc<App>), Box<dyn 
         .route("/sign-in", get(account::sign_in_page).post(account::sign_in))
         .route("/sign-out", post(account::sign_out))
         .route("/apps", get(account::apps).post(account::disconnect))
+        .route("/authorize", get(authorize::authorize))
         .route("/consent", post(authorize::decide))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), pages::refuse_foreign_forms))
-        .route("/authorize", get(authorize::authorize).post(pages::as_get))
-        .route("/logout", get(account::logout).post(pages::as_get))
+        .route("/logout", get(account::logout))
+        .layer(PagesLayer::new(app.server.own_pages()))
+        // Applications, on other sites, may post their requests.
+        .route("/authorize", post(async |form| read(form).await.as_get("/authorize")))
+        .route("/logout", post(async |form| read(form).await.as_get("/logout")))
         .fallback(pages::not_found);
     Ok((pages.with_state(Arc::clone(&app)).merge(machine), app))
 }

@@ -1,4 +1,4 @@
-//! The middlewares: guard, origins, proxies, client certificates. Each works like its namesake in the adapter
+//! The middlewares: guard, origins, pages, proxies, client certificates. Each works like its namesake in the adapter
 //! for `http`.
 
 use std::future::{Ready, ready};
@@ -16,8 +16,9 @@ use crate::adapter::certificate_rule::{CertificateRule, Forwarded};
 use crate::adapter::header_fields::{copy_these, texts};
 use crate::adapter::{ForwardedCertificates, TrustedProxies};
 use crate::audit::Audit;
-use crate::http::{Certificate, Method, Request, Response};
-use crate::resource::{CrossOrigin, Guard, Requirement, Shared};
+use crate::http::{AddedHeaders, Certificate, Method, Request, Response};
+use crate::resource::{CrossOrigin, Guard, Requirement};
+use crate::server::OwnPages;
 
 /// Guards an app or a scope. An accepted request has an [`Access`](crate::Access) in its extensions: use
 /// `ReqData<Access>`.
@@ -42,7 +43,7 @@ impl GuardLayer {
 }
 
 impl Screen for GuardLayer {
-    async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
+    async fn screen(&self, request: &ServiceRequest) -> Result<AddedHeaders, Response> {
         let read = read_head(request.request());
         let access = self.guard.check(&read, &self.requirement).await?;
         request.extensions_mut().insert(access);
@@ -66,10 +67,33 @@ impl CrossOriginLayer {
 }
 
 impl Screen for CrossOriginLayer {
-    async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
+    async fn screen(&self, request: &ServiceRequest) -> Result<AddedHeaders, Response> {
         let mut read = Request::new(Method::from(request.method().as_str()));
         let fields = request.headers();
         copy_these(CrossOrigin::READ, &mut read, |name| fields.get_all(name).map(HeaderValue::as_bytes));
+        self.rule.check(&read)
+    }
+}
+
+/// Protects your own pages, such as those for sign-in and consent: applies the rule [`OwnPages`].
+#[derive(Clone, Debug)]
+pub struct PagesLayer {
+    rule: Arc<OwnPages>,
+}
+
+impl PagesLayer {
+    /// Enforces this rule.
+    #[must_use]
+    pub fn new(rule: OwnPages) -> Self {
+        Self { rule: Arc::new(rule) }
+    }
+}
+
+impl Screen for PagesLayer {
+    async fn screen(&self, request: &ServiceRequest) -> Result<AddedHeaders, Response> {
+        let mut read = Request::new(Method::from(request.method().as_str()));
+        let fields = request.headers();
+        copy_these(OwnPages::READ, &mut read, |name| fields.get_all(name).map(HeaderValue::as_bytes));
         self.rule.check(&read)
     }
 }
@@ -97,7 +121,7 @@ impl PeerLayer {
 }
 
 impl Screen for PeerLayer {
-    async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
+    async fn screen(&self, request: &ServiceRequest) -> Result<AddedHeaders, Response> {
         let client = request.peer_addr().map(|peer| {
             let fields = |name| texts(request.headers().get_all(name).map(HeaderValue::as_bytes));
             self.0.client(peer.ip(), &fields("forwarded"), &fields("x-forwarded-for"))
@@ -105,7 +129,7 @@ impl Screen for PeerLayer {
         if let Some(client) = client {
             request.extensions_mut().insert(Found(client));
         }
-        Ok(Shared::default())
+        Ok(AddedHeaders::default())
     }
 }
 
@@ -133,13 +157,15 @@ impl ForwardedCertificateLayer {
 }
 
 impl Screen for ForwardedCertificateLayer {
-    async fn screen(&self, request: &ServiceRequest) -> Result<Shared, Response> {
-        let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return Ok(Shared::default()) };
+    async fn screen(&self, request: &ServiceRequest) -> Result<AddedHeaders, Response> {
+        let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else {
+            return Ok(AddedHeaders::default());
+        };
         let fields = |name: &str| texts(request.headers().get_all(name).map(HeaderValue::as_bytes));
         if let Some(forwarded) = self.0.judge(peer, fields)? {
             request.extensions_mut().insert(forwarded);
         }
-        Ok(Shared::default())
+        Ok(AddedHeaders::default())
     }
 }
 
@@ -173,4 +199,4 @@ macro_rules! transform {
     )*};
 }
 
-transform!(GuardLayer, CrossOriginLayer, PeerLayer, ForwardedCertificateLayer);
+transform!(GuardLayer, CrossOriginLayer, PagesLayer, PeerLayer, ForwardedCertificateLayer);

@@ -7,16 +7,15 @@ use std::task::{Context, Poll};
 
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue, VARY};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{Error, HttpResponse};
 
-use crate::http::Response;
-use crate::resource::Shared;
+use crate::http::{AddedHeaders, Response};
 
 /// A check of a request before the inner service.
 pub trait Screen: Clone + 'static {
-    /// Who may read the response of the service; or a response instead of it.
-    fn screen(&self, request: &ServiceRequest) -> impl Future<Output = Result<Shared, Response>>;
+    /// What to add to the response of the service; or a response instead of it.
+    fn screen(&self, request: &ServiceRequest) -> impl Future<Output = Result<AddedHeaders, Response>>;
 }
 
 /// A service behind a layer of this adapter, such as a [`GuardLayer`](super::GuardLayer).
@@ -49,18 +48,18 @@ where
         let (inner, layer) = (Rc::clone(&self.inner), self.layer.clone());
         Box::pin(async move {
             match layer.screen(&request).await {
-                Ok(shared) => Ok(share(inner.call(request).await?, shared).map_into_left_body()),
+                Ok(added) => Ok(add(inner.call(request).await?, added).map_into_left_body()),
                 Err(answer) => Ok(request.into_response(HttpResponse::from(answer)).map_into_right_body()),
             }
         })
     }
 }
 
-fn share<B>(mut response: ServiceResponse<B>, shared: Shared) -> ServiceResponse<B> {
-    for (name, value) in shared.into_headers() {
+fn add<B>(mut response: ServiceResponse<B>, added: AddedHeaders) -> ServiceResponse<B> {
+    for (name, value) in added.into_headers() {
         let (name, value) = (HeaderName::from_static(name), HeaderValue::try_from(&*value));
         match value {
-            Ok(value) if name == VARY => response.headers_mut().append(name, value),
+            Ok(value) if AddedHeaders::is_list(name.as_str()) => response.headers_mut().append(name, value),
             Ok(value) => drop(response.headers_mut().insert(name, value)),
             Err(_) => {}
         }

@@ -8,8 +8,8 @@ use tower_layer::Layer;
 
 use super::screen::{Screen, Screened};
 use crate::adapter::header_fields::copy_these;
-use crate::http::{Method, Request, Response};
-use crate::resource::{CrossOrigin, Shared};
+use crate::http::{AddedHeaders, Method, Request, Response};
+use crate::resource::CrossOrigin;
 
 /// A `tower` layer that applies a [`CrossOrigin`] rule: put it around the guard, so it answers preflights,
 /// which have no token, and rejects other origins before anything else is checked.
@@ -51,7 +51,7 @@ impl<S> Layer<S> for CrossOriginLayer {
 }
 
 impl Screen for CrossOriginLayer {
-    async fn screen(self, parts: &mut Parts) -> Result<Shared, Response> {
+    async fn screen(self, parts: &mut Parts) -> Result<AddedHeaders, Response> {
         let mut read = Request::new(Method::from(parts.method.as_str()));
         let values = |name| parts.headers.get_all(name).iter().map(HeaderValue::as_bytes);
         copy_these(CrossOrigin::READ, &mut read, values);

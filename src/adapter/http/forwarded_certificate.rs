@@ -12,8 +12,7 @@ use crate::adapter::ForwardedCertificates;
 use crate::adapter::certificate_rule::{CertificateRule, Forwarded};
 use crate::adapter::header_fields::texts;
 use crate::audit::Audit;
-use crate::http::{Certificate, Response};
-use crate::resource::Shared;
+use crate::http::{AddedHeaders, Certificate, Response};
 
 /// A `tower` layer for a server behind proxies that end TLS: for the endpoints, extractors and guards of this
 /// adapter, it takes the client certificate from them. Put it around your whole app.
@@ -59,15 +58,15 @@ impl<S> Layer<S> for ForwardedCertificateLayer {
 }
 
 impl Screen for ForwardedCertificateLayer {
-    async fn screen(self, parts: &mut Parts) -> Result<Shared, Response> {
+    async fn screen(self, parts: &mut Parts) -> Result<AddedHeaders, Response> {
         let Some(peer) = peer::of_connection(&parts.extensions) else {
-            return Ok(Shared::default());
+            return Ok(AddedHeaders::default());
         };
         let fields = |name: &str| texts(parts.headers.get_all(name).iter().map(HeaderValue::as_bytes));
         if let Some(forwarded) = self.0.judge(peer, fields)? {
             parts.extensions.insert(forwarded);
         }
-        Ok(Shared::default())
+        Ok(AddedHeaders::default())
     }
 }
 

@@ -9,8 +9,9 @@ use tower_layer::Layer;
 
 use super::read_parts;
 use super::screen::{Screen, Screened};
+use crate::http::AddedHeaders;
 use crate::http::Response;
-use crate::resource::{Guard, Requirement, Shared};
+use crate::resource::{Guard, Requirement};
 
 /// A `tower` layer that guards a whole router, or any service over HTTP. An accepted request has an
 /// [`Access`](crate::Access) in its extensions.
@@ -47,7 +48,7 @@ impl<S> Layer<S> for GuardLayer {
 }
 
 impl Screen for GuardLayer {
-    async fn screen(self, parts: &mut Parts) -> Result<Shared, Response> {
+    async fn screen(self, parts: &mut Parts) -> Result<AddedHeaders, Response> {
         let read = read_parts(parts);
         let access = self.guard.check(&read, &self.requirement).await?;
         if let Some(token) = parts.headers.get_mut(AUTHORIZATION) {

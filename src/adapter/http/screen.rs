@@ -5,20 +5,18 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use ::http::header::VARY;
 use ::http::request::Parts;
 use ::http::{HeaderName, HeaderValue, Request as HttpRequest, Response as HttpResponse};
 use http_body::Body;
 use tower_service::Service;
 
 use super::unread::Connection;
-use crate::http::Response;
-use crate::resource::Shared;
+use crate::http::{AddedHeaders, Response};
 
 /// A check of a request before the inner service.
 pub trait Screen: Clone + Send + 'static {
-    /// Checks the request, which it may change, and says who may read the response; or a response instead.
-    fn screen(self, request: &mut Parts) -> impl Future<Output = Result<Shared, Response>> + Send;
+    /// Checks the request, which it may change, and says what to add to the response; or a response instead.
+    fn screen(self, request: &mut Parts) -> impl Future<Output = Result<AddedHeaders, Response>> + Send;
 }
 
 /// A service behind a [`GuardLayer`](super::GuardLayer), a [`CrossOriginLayer`](super::CrossOriginLayer) or a
@@ -63,18 +61,20 @@ where
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             match layer.screen(&mut parts).await {
-                Ok(shared) => Ok(share(inner.call(HttpRequest::from_parts(parts, body)).await?, shared)),
+                Ok(added) => Ok(add(inner.call(HttpRequest::from_parts(parts, body)).await?, added)),
                 Err(answer) => Ok(Connection::of(&parts).refuse(answer, body).await.into()),
             }
         })
     }
 }
 
-fn share<C>(mut response: HttpResponse<C>, shared: Shared) -> HttpResponse<C> {
-    for (name, value) in shared.into_headers() {
+fn add<C>(mut response: HttpResponse<C>, added: AddedHeaders) -> HttpResponse<C> {
+    for (name, value) in added.into_headers() {
         let (name, value) = (HeaderName::from_static(name), HeaderValue::try_from(&*value));
         match value {
-            Ok(value) if name == VARY => drop(response.headers_mut().append(name, value)),
+            Ok(value) if AddedHeaders::is_list(name.as_str()) => {
+                let _ = response.headers_mut().append(name, value);
+            }
             Ok(value) => drop(response.headers_mut().insert(name, value)),
             Err(_) => {}
         }

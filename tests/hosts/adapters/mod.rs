@@ -4,6 +4,7 @@
 mod actix_app;
 mod axum_router;
 mod hyper_only;
+mod own_pages;
 mod poem_route;
 mod unread_bodies;
 
