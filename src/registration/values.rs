@@ -7,6 +7,7 @@ use super::wire::known;
 use crate::base::redirect_uri::has_port_that_exists;
 use crate::client::{ApplicationType, MAX_URI, is_readable_name};
 use crate::error::{MetadataFlaw, Reason};
+use crate::outbound::address::Host;
 
 /// Further contacts are dropped.
 const MAX_CONTACTS: usize = 8;
@@ -45,6 +46,12 @@ pub(super) fn short(value: Option<String>) -> Option<String> {
 pub(super) fn contacts(contacts: List) -> Option<Box<[String]>> {
     let contacts = contacts.texts().into_iter().filter_map(|one| short(Some(one)));
     Some(contacts.take(MAX_CONTACTS).collect::<Box<[_]>>()).filter(|contacts| !contacts.is_empty())
+}
+
+/// Whether the host and the port of a URL can exist, so that it is no mistake that each later fetch repeats.
+pub(super) fn can_be_fetched(uri: &str) -> bool {
+    let is_host = |authority: fluent_uri::component::Authority<'_>| Host::parse(authority.host()).is_some();
+    Uri::parse(uri).is_ok_and(|uri| uri.authority().is_some_and(is_host) && has_port_that_exists(&uri))
 }
 
 /// The URL of a page or logo, which a host may show as a link: http or https, never a script. Any other one

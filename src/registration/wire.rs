@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::logout::LogoutMembers;
 use super::member::{Flag, List, Member, Text};
 use super::openid::{OpenIdMembers, check_implicit, check_macs, check_sector};
-use super::values::{application_type, contacts, name, page, short, text};
+use super::values::{application_type, can_be_fetched, contacts, name, page, short, text};
 use super::{Allowance, Registration};
 use crate::base::Scope;
 use crate::base::redirect_uri::RedirectUri;
@@ -246,6 +246,7 @@ impl MetadataBody {
             Ok(_) | Err(_) => return Err(Reason::RegistrationCertificateSubject),
         }
         match ClientKeys::of(&metadata) {
+            Ok(Some(ClientKeys::At(uri))) if !can_be_fetched(&uri) => Err(Reason::RegistrationKeys),
             Ok(keys) if keys.is_some() || !has_keys => Ok(RequestedMetadata { metadata }),
             Ok(_) | Err(_) => Err(Reason::RegistrationKeys),
         }

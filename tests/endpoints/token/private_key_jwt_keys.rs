@@ -11,12 +11,15 @@ use grantor::client::{ClientError, ClientJwts, ClientKeysError};
 use grantor::error::AssertionFlaw;
 use grantor::jose::{Algorithm, Signer as _, SigningKey};
 use grantor::outbound::{ChosenBy, Outbound, OutboundError, OutboundRequest, OutboundResponse};
-use grantor::{AuthMethod, Client, ClientMetadata, MemoryRegistry, MemoryStore, Reason, Request};
+use grantor::{
+    AuthMethod, Client, ClientMetadata, MemoryRegistry, MemoryStore, Reason, Registration, Request,
+};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::support::asserting::{Asserting, KEYS_AT, by_assertion, claims, jwks, set_of, signing};
 use crate::support::guarded::forged;
+use crate::support::registering::{Registering, app_with};
 use crate::support::{Answer, CALLBACK, Fixture, SECRET, code_query, encode, redemption};
 
 fn refused() -> (u16, String) {
@@ -191,6 +194,22 @@ fn what_a_client_with_keys_registers_fits_together() {
     .unwrap();
     let client = Client::builder("y").metadata(metadata).build().unwrap();
     assert_eq!(client.auth_method(), AuthMethod::PrivateKeyJwt);
+}
+
+#[tokio::test]
+async fn a_jwks_uri_that_no_fetch_reaches_is_not_registered() {
+    let server = Registering::configured(Registration::open(), |builder| {
+        let remote = Pages(Arc::new(Vec::new()));
+        builder.client_signatures(ClientJwts::over(remote)).replay_guard(Arc::new(MemoryStore::new()))
+    });
+    let keys_at = |uri: &str| json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": uri });
+    for uri in ["https://127.1/k", "https://0x7f.1/k", "https://a..example/k", "https://a.example:70000/k"] {
+        let refused = server.refusal(keys_at(uri)).await;
+        assert_eq!(refused, (400, "invalid_client_metadata".to_owned()), "{uri}");
+    }
+    for uri in [KEYS_AT, "https://[2001:db8::1]:8443/k", "https://192.0.2.1/k"] {
+        assert_eq!(server.post(&app_with(keys_at(uri))).await.status(), 201, "{uri}");
+    }
 }
 
 #[tokio::test]
