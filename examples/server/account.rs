@@ -35,7 +35,9 @@ pub(crate) async fn list(State(app): State<App>, visitor: Visitor) -> Response {
 /// `POST /account/grants/revoke`: revokes everything that the user has ever allowed this application.
 pub(crate) async fn revoke(State(app): State<App>, posted: PostedBy<Chosen>) -> Response {
     let subject = Subject::user(posted.by.user.sub.as_str());
-    let filter = Filter::pair(subject, ClientId::new(posted.fields.client_id));
+    let client = ClientId::new(posted.fields.client_id);
+    posted.session.browser().remembered.forget(&client);
+    let filter = Filter::pair(subject, client);
     match app.server.revoke_all(&filter).await {
         Ok(_) => see_other(&app.site.path(PATH)),
         Err(error) => unavailable(&app, &error),

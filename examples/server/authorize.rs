@@ -94,7 +94,10 @@ pub(crate) async fn decide(
             Decision::Approve if consent.fingerprint() != shown.as_deref().unwrap_or(&page.fingerprint) => {
                 return Err(show(&app, &session, &consent, &request).await);
             }
-            Decision::Approve => consent.approve().await,
+            Decision::Approve => {
+                session.browser().remembered.keep(&consent);
+                consent.approve().await
+            }
             Decision::Deny => consent.deny().await,
         };
         let answered = Answered::keep(answer)?;
@@ -152,6 +155,10 @@ async fn check(app: &App, session: Option<&Session>, request: &Request) -> Resul
     let login = by.login_for(ask.requested().acr_values());
     match ask.signed_in(login).await {
         grantor::SignedIn::Consent(consent) if consent.prompt_none() => {
+            let consent = match session {
+                Some(session) => session.browser().remembered.add_to(consent),
+                None => consent,
+            };
             match consent.approve_remembered().await {
                 Unasked::Answered(answer) => Err(answer.into_response()),
                 Unasked::Ask(consent) => Err(consent.consent_required().await.into_response()),

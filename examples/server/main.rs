@@ -48,6 +48,7 @@ mod pages;
 mod password;
 mod playground;
 mod registration;
+mod remembered;
 mod scopes;
 mod session;
 mod setup;

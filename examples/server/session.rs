@@ -30,6 +30,7 @@ use crate::applications::NewApplication;
 use crate::cookies::Cookie;
 use crate::decisions::Decisions;
 use crate::expiring::Expiring;
+use crate::remembered::Remembered;
 use crate::users::User;
 use crate::visitors::Visitors;
 
@@ -224,6 +225,7 @@ pub(crate) struct Browser {
     entered: Mutex<Option<UserCode>>,
     /// The latest decision about a device. The lock allows only one decision at a time.
     pub(crate) answered: tokio::sync::Mutex<Option<AnsweredDevice>>,
+    pub(crate) remembered: Remembered,
 }
 
 /// A user's decision about a device, for a button that is pressed twice.

@@ -108,3 +108,52 @@ fn a_form_that_names_no_fingerprint_answers_the_latest_page() {
     assert!(asks_to_write(&alice.post("/consent", &form)));
     assert!(alice.post("/consent", &form).location_parameter("code").is_some());
 }
+
+#[test]
+fn what_was_allowed_without_a_code_is_not_asked_twice_in_this_session() {
+    let client = format!(
+        "[keys]\nalgorithms = [\"RS256\"]\n[openid]\n[[clients]]\nclient_id = \"fragment\"\n\
+         token_endpoint_auth_method = \"none\"\nredirect_uris = [\"{CALLBACK}\"]\n\
+         grant_types = [\"implicit\"]\nresponse_types = [\"id_token token\", \"id_token\"]\nscope = \"openid read write\""
+    );
+    let server = Server::start_with("profile = \"rfc6749\"", &client);
+    let mut alice = server.signed_in("alice", "wonderland");
+    let query = |scope: &str| {
+        let kind = ("response_type", "id_token token");
+        encode(&[
+            kind,
+            ("client_id", "fragment"),
+            ("redirect_uri", CALLBACK),
+            ("scope", scope),
+            ("nonce", "n"),
+        ])
+    };
+    let silent = |browser: &mut Browser<'_>, scope: &str| {
+        let answer = browser.get(&format!("/authorize?{}&prompt=none", query(scope)));
+        let (_, fragment) = answer.header("location").unwrap().split_once('#').unwrap();
+        fragment.split('&').find(|one| one.starts_with("error=") || one.starts_with("access_token=")).map(
+            |one| {
+                let (name, value) = one.split_once('=').unwrap();
+                if name == "error" { value.to_owned() } else { name.to_owned() }
+            },
+        )
+    };
+    let refused = || Some("consent_required".to_owned());
+    assert_eq!(silent(&mut alice, "openid read"), refused());
+    let denied = alice.decide(&query("openid read"), "deny");
+    assert!(denied.header("location").unwrap().contains("#error=access_denied"));
+    assert_eq!(silent(&mut alice, "openid read"), refused(), "a denial is no consent");
+    assert!(
+        alice.decide(&query("openid read"), "approve").header("location").unwrap().contains("#access_token=")
+    );
+    for _ in 0..2 {
+        assert_eq!(silent(&mut alice, "openid read"), Some("access_token".to_owned()));
+        assert_eq!(silent(&mut alice, "openid"), Some("access_token".to_owned()), "a part of it");
+        assert_eq!(silent(&mut alice, "openid read write"), refused(), "more than that");
+    }
+    let elsewhere = &mut server.signed_in("alice", "wonderland");
+    assert_eq!(silent(elsewhere, "openid read"), refused(), "another browser");
+    let page = alice.get("/account/grants");
+    alice.post("/account/grants/revoke", &[("csrf", &page.hidden("csrf")), ("client_id", "fragment")]);
+    assert_eq!(silent(&mut alice, "openid read"), refused(), "after it was taken back");
+}

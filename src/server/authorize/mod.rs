@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::{AuthorizationServer, ErrorPage, EventSubject, HostError};
 use crate::audit::Endpoint;
 use crate::base::{AuthorizationDetails, ResourceIndicators, Scope};
-use crate::client::Client;
+use crate::client::{Client, ResponseType};
 use crate::documents::Requester;
 use crate::error::{Reason, Refusal};
 use crate::flow::authorize::{
@@ -294,6 +294,13 @@ impl Consent {
     #[must_use]
     pub fn redirect_is_local(&self) -> bool {
         self.state.redirect_uri().is_local()
+    }
+
+    /// What the client gets. Without a code, no grant remains in which
+    /// [`approve_remembered`](Self::approve_remembered) could find this consent later.
+    #[must_use]
+    pub fn response_type(&self) -> ResponseType {
+        self.state.response_type()
     }
 
     /// What the user is asked to grant.
