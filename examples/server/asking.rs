@@ -17,6 +17,9 @@ pub(crate) struct Asking<'a> {
     /// The host of its metadata document.
     host: Option<&'a str>,
     home: Option<&'a str>,
+    /// Its privacy policy and its terms, which the user is to be able to read (OpenID Connect Registration
+    /// section 2). Not its logo: a stranger could show that of somebody else.
+    links: Vec<(&'static str, &'a str)>,
     scopes: Vec<ScopeLine>,
     details: Vec<DetailLines>,
     /// Individual claims about the user, by their OpenID Connect names.
@@ -44,6 +47,7 @@ impl<'a> Asking<'a> {
             developer,
             host: client.document_host(),
             home: client.metadata().client_uri.as_deref(),
+            links: links(client),
             scopes: app.scopes.lines(scope.iter()),
             details: details::lines(&app.details, details),
             claims: Vec::new(),
@@ -67,6 +71,13 @@ impl<'a> Asking<'a> {
         self.warnings.extend(warnings);
         self
     }
+}
+
+fn links(client: &Client) -> Vec<(&'static str, &str)> {
+    let metadata = client.metadata();
+    let links = [("Privacy policy", &metadata.policy_uri), ("Terms of service", &metadata.tos_uri)];
+    let is_page = |url: &&str| url.starts_with("https://") || url.starts_with("http://");
+    links.into_iter().filter_map(|(text, url)| Some((text, url.as_deref().filter(is_page)?))).collect()
 }
 
 /// What a careful person would want to know about an application.

@@ -110,6 +110,30 @@ fn a_form_that_names_no_fingerprint_answers_the_latest_page() {
 }
 
 #[test]
+fn the_page_links_to_what_the_application_says_about_its_use_of_the_data() {
+    let client = |links: &str| {
+        format!(
+            "[[clients]]\nclient_id = \"app\"\ntoken_endpoint_auth_method = \"none\"\nscope = \"read\"\n\
+             redirect_uris = [\"{CALLBACK}\"]\n{links}"
+        )
+    };
+    let shown = |links: &str| {
+        let server = Server::start_with("", &client(links));
+        let mut alice = server.signed_in("alice", "wonderland");
+        alice.get(&format!("/consent?{}", encode(&code_query("app", "read")))).body
+    };
+    let page =
+        shown("policy_uri = \"https://app.example/privacy?a&b\"\ntos_uri = \"https://app.example/terms\"");
+    let links: Vec<String> =
+        page.split("<a href=\"").skip(1).map(|rest| unescape(rest.split('"').next().unwrap())).collect();
+    for url in ["https://app.example/privacy?a&b", "https://app.example/terms"] {
+        assert!(links.iter().any(|link| link == url), "{links:?}");
+    }
+    let page = shown("policy_uri = \"javascript:alert(1)\"");
+    assert!(!page.contains("javascript:"), "{page}");
+}
+
+#[test]
 fn what_was_allowed_without_a_code_is_not_asked_twice_in_this_session() {
     let client = format!(
         "[keys]\nalgorithms = [\"RS256\"]\n[openid]\n[[clients]]\nclient_id = \"fragment\"\n\
