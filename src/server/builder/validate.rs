@@ -12,6 +12,9 @@ use crate::issuance::{DetailTypes, KnownResource, Policy, Resource};
 use crate::openid::OpenIdRules;
 use crate::registration::Registration;
 
+/// The longest life of a code (RFC 6749 section 4.1.2).
+const TEN_MINUTES: Duration = Duration::from_secs(10 * 60);
+
 /// The path of an issuer that RFC 8414 section 2 allows, without a trailing slash. No other segment is empty:
 /// a path that begins with two slashes would lead a browser to another host, and many proxies merge them.
 pub(in crate::server) fn issuer_path(issuer: &str, loopback: bool) -> Result<String, ConfigError> {
@@ -143,8 +146,8 @@ pub(in crate::server) fn validate_numbers(policy: &Policy) -> impl Iterator<Item
     ];
     let zero = positive.into_iter().filter(|(_, value)| value.is_zero());
     let zero = zero.map(|(name, _)| ConfigError::Zero(name));
-    let long_code = (policy.code_lifetime.as_secs() > 600).then_some(ConfigError::CodeLifetime);
-    let long_push = (policy.request_uri_lifetime.as_secs() >= 600).then_some(ConfigError::RequestUriLifetime);
+    let long_code = (policy.code_lifetime > TEN_MINUTES).then_some(ConfigError::CodeLifetime);
+    let long_push = (policy.request_uri_lifetime >= TEN_MINUTES).then_some(ConfigError::RequestUriLifetime);
     let prefixes = (!policy.prefixes.are_distinct()).then_some(ConfigError::Prefixes);
     zero.chain(long_code).chain(long_push).chain(prefixes)
 }
