@@ -220,6 +220,9 @@ pub trait TokenSigner: Send + Sync {
 
     /// The claims of a token that this signer signed; `None` for any other text. The text is untrusted. A
     /// wrong `Some` lets anyone forge tokens. The caller checks expiry and audience.
+    ///
+    /// # Errors
+    /// The keys cannot be had: 503, which says nothing about the token.
     async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Claims>, BackendError>;
 
     /// The claims, as the text of a JSON object, of any token with this `typ` that this signer signed,
@@ -227,6 +230,9 @@ pub trait TokenSigner: Send + Sync {
     /// wrong `Some` lets anyone pass for a client's user at a logout. The caller checks all claims.
     ///
     /// By default it verifies none, and every `id_token_hint` is refused.
+    ///
+    /// # Errors
+    /// As for [`verify`](Self::verify).
     async fn recognize(
         &self,
         token: &str,
@@ -243,6 +249,9 @@ pub trait TokenSigner: Send + Sync {
     }
 
     /// The public keys as a JWK set (RFC 7517 section 5).
+    ///
+    /// # Errors
+    /// The keys cannot be had: the endpoint answers 503.
     async fn jwks(&self, now: DateTime<Utc>) -> Result<Vec<u8>, BackendError>;
 
     /// The longest token lifetime for which the key stays published; `None` is unlimited.

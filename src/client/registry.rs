@@ -28,6 +28,9 @@ use crate::error::{BackendError, MAX_CONFLICT_RETRIES};
 #[async_trait]
 pub trait ClientRegistry: Send + Sync {
     /// The client with exactly this id.
+    ///
+    /// # Errors
+    /// The clients cannot be read: the request gets 503 or 500 ([`BackendError`]), never `invalid_client`.
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BackendError>;
 
     /// Like [`client`](Self::client), if the answer is available without waiting. The outer `None`, the
@@ -50,18 +53,28 @@ pub trait ClientRegistry: Send + Sync {
 #[async_trait]
 pub trait Registrar: ClientRegistry {
     /// Adds a client whose id must be vacant.
+    ///
+    /// # Errors
+    /// [`RegistryError::Exists`] if the id is taken; nothing is written then.
     async fn insert(&self, client: Client) -> Result<(), RegistryError>;
     /// Replaces a client, as a whole, if the stored one still has the revision
     /// [`change.expect()`](Replacement::expect); in one step, like every conditional write.
     ///
     /// An unconditional replace would undo a concurrent change, for example enable a client that was just
     /// disabled.
+    ///
+    /// # Errors
+    /// [`RegistryError::Missing`] if there is no client with this id, [`RegistryError::Changed`] if it has
+    /// another revision; nothing is written then.
     async fn replace(&self, change: Replacement) -> Result<(), RegistryError>;
     /// Adds a client, or replaces the one with its id: at each startup, for clients in a program's own
     /// configuration. A client that the host disabled stays disabled, and keeps its owner if the new one has
     /// none. Nothing is written if the stored client is equal; secrets are compared in their stored form, so
     /// one that [`SealedSecrets`](super::SealedSecrets) seals with a fresh nonce, or that is hashed with a
     /// fresh salt, is written each time.
+    ///
+    /// # Errors
+    /// [`RegistryError::Changed`] if others change the client all the time, and those of the store.
     async fn upsert(&self, client: Client) -> Result<(), RegistryError> {
         let mut last = RegistryError::Changed;
         for _ in 0..MAX_CONFLICT_RETRIES {
@@ -89,9 +102,16 @@ pub trait Registrar: ClientRegistry {
 
     /// Removes a client. This does not end its grants: see
     /// [`revoke_client`](crate::AuthorizationServer::revoke_client).
+    ///
+    /// # Errors
+    /// [`RegistryError::Missing`] if there is no client with this id.
     async fn remove(&self, id: &ClientId) -> Result<(), RegistryError>;
     /// The clients in the order of their ids, a page at a time, for the host's own pages. A client that
     /// exists from the first page to the last is on one of them. A listing that does not advance is an error.
+    ///
+    /// # Errors
+    /// The clients cannot be read. One that cannot be decoded is in the listing by its id, and does not hide
+    /// the others.
     async fn clients(&self, page: &ClientPage) -> Result<ClientListing, BackendError>;
 }
 

@@ -22,12 +22,19 @@ use crate::error::{BackendError, CommitError};
 pub trait KeyStore: Send + Sync {
     /// The last committed record; `None` before the first commit. A stale answer costs a conflict; if answers
     /// stay stale for longer than the schedule's `announce`, tokens are signed that cannot be verified.
+    ///
+    /// # Errors
+    /// The cell cannot be read. Keys that are loaded go on signing; without any, tokens cannot be signed: 503.
     async fn load(&self) -> Result<Option<KeyRecord>, BackendError>;
 
     /// One conditional write. Returns the new version, which is greater than the previous one. If `expect` is
     /// `None`, the cell must be vacant; if it is `Some(v)`, it must still hold version `v`. The condition and
     /// the write are one atomic step. Confirming a write whose condition did not hold lets two nodes sign
     /// with keys that the other does not publish.
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`] if the condition did not hold; the node loads again, as it does after a write
+    /// that may have happened ([`BackendError::unknown_outcome`]).
     async fn commit(&self, expect: Option<u64>, body: &str) -> Result<u64, CommitError>;
 }
 

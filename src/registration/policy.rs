@@ -17,6 +17,9 @@ use crate::store::BackendError;
 #[async_trait]
 pub trait RegistrationPolicy: Send + Sync {
     /// Called before a client is registered, and before it changes itself.
+    ///
+    /// # Errors
+    /// The decision cannot be made: 503 or 500 ([`BackendError`]), and nothing is registered.
     async fn review(&self, applicant: &Applicant<'_>) -> Result<Review, BackendError>;
 }
 

@@ -15,6 +15,9 @@ use crate::store::BackendError;
 #[async_trait]
 pub trait StatementVerifier: Send + Sync {
     /// The claims of the statement, if its signature, its issuer and its dates are right.
+    ///
+    /// # Errors
+    /// [`StatementError`]: the statement is bad, its issuer is not approved, or it could not be checked.
     async fn verify(&self, statement: &str, now: DateTime<Utc>)
     -> Result<Map<String, Value>, StatementError>;
 }

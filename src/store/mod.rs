@@ -61,6 +61,9 @@ use crate::grant::{Grant, GrantId, SessionId, Subject};
 pub trait TokenStore: Send + Sync {
     /// The latest committed record. A stale result costs a conflict, or shows a revoked token as live while
     /// it is stale.
+    ///
+    /// # Errors
+    /// The record cannot be read: the request gets 503 or 500 ([`BackendError`]), never `invalid_grant`.
     async fn load(&self, id: GrantId) -> Result<Option<Record>, BackendError>;
 
     /// One conditional write: if [`Write::expect`] is `None`, the id must be vacant; if it is `Some(v)`, the
@@ -72,6 +75,10 @@ pub trait TokenStore: Send + Sync {
     /// different one, and gives it up in a write that [reindexes](Write::reindexes), or when it is purged;
     /// then the code is free. An expired record may hold its code until it is purged. Two records with the
     /// same user code let a user approve another device's request.
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`] if the condition did not hold; the caller loads and decides again. If the write
+    /// may have happened, [`BackendError::unknown_outcome`]: what a client then lost, it may ask for again.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError>;
 
     /// Ends a grant, whatever its version: the record under this id becomes the
@@ -82,6 +89,9 @@ pub trait TokenStore: Send + Sync {
     ///
     /// A store that ends a grant by a `load` and a `commit` loses to a client that refreshes in a loop.
     /// Confirming an end that did not happen leaves a thief with a live token.
+    ///
+    /// # Errors
+    /// The grant has not ended, or the store does not know ([`BackendError::unknown_outcome`]).
     async fn end(&self, tombstone: &Tombstone) -> Result<Committed, BackendError>;
 
     /// Ends several grants, for example all of a user: the outcome of each, in order. If one fails, the
@@ -99,6 +109,9 @@ pub trait TokenStore: Send + Sync {
 
     /// The record whose [`Index::user_code`] this is, as [`load`](Self::load) has it. Users can guess these,
     /// so it must cost only an index lookup. A stale result costs a conflict.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
     async fn find_by_user_code(&self, code: &UserCodeDigest) -> Result<Option<Record>, BackendError>;
 
     /// The grants of a subject, a client or a session in the order of their ids, a page at a time. A record
@@ -108,11 +121,17 @@ pub trait TokenStore: Send + Sync {
     /// follows. It is greater than [`Page::after`]; a listing that does not advance is an error. A record
     /// whose body cannot be read is on the page by its columns ([`Listing::damaged`]), and does not hide the
     /// others.
+    ///
+    /// # Errors
+    /// The page cannot be read.
     async fn list(&self, filter: &Filter, page: Page) -> Result<Listing, BackendError>;
 
     /// Removes records that expired before `before`, at most `limit` of them, never under a long lock, and
     /// returns how many. Removing an unexpired record loses a session. It reads no body, so a damaged one
     /// cannot stop it.
+    ///
+    /// # Errors
+    /// Some records may have been removed nevertheless; the next sweep continues.
     async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, BackendError>;
 
     /// Like [`load`](Self::load), if the answer is available without waiting. The outer `None`, the default,
@@ -145,6 +164,9 @@ pub trait ReplayGuard: Send + Sync {
     ///
     /// A wrong `true` lets an assertion be replayed; a wrong `false` only makes the client retry. The key is
     /// a digest of fixed length; the caller bounds `until`, and `now` is its clock.
+    ///
+    /// # Errors
+    /// The identifier cannot be remembered: the request gets 503, and nothing passes unremembered.
     async fn first_use(
         &self,
         key: &ReplayKey,

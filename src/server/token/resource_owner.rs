@@ -18,6 +18,9 @@ pub trait ResourceOwner: Send + Sync {
     /// Both are untrusted. Guesses are limited by address ([`Policy`](crate::Policy)); limit them by user,
     /// too, and take the same time for an unknown user as for a wrong password. A wrong `Some` hands over
     /// that user's account.
+    ///
+    /// # Errors
+    /// The users cannot be read: 503 or 500 ([`BackendError`]), and never `invalid_grant`.
     async fn authenticate(
         &self,
         username: &str,
@@ -30,6 +33,9 @@ pub trait ResourceOwner: Send + Sync {
     /// user approves a request whose response has tokens; not when they approve any other request, nor when a
     /// guard checks a token. A wrong `Active` keeps the applications of a disabled user working until their
     /// grants are revoked.
+    ///
+    /// # Errors
+    /// The users cannot be read: 503 or 500 ([`BackendError`]), and no code or token is used up.
     async fn account_status(&self, subject: &Subject) -> Result<AccountStatus, BackendError> {
         let _ = subject;
         Ok(AccountStatus::Active)
