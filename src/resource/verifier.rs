@@ -27,6 +27,18 @@ pub trait TokenVerifier: Send + Sync {
     async fn verify(&self, token: &str, resource: &ResourceId, now: DateTime<Utc>)
     -> Result<Access, Refusal>;
 
+    /// Like [`verify`](Self::verify), if the answer is available without waiting. `None`, the default, makes the
+    /// guard use `verify`.
+    fn try_verify(
+        &self,
+        token: &str,
+        resource: &ResourceId,
+        now: DateTime<Utc>,
+    ) -> Option<Result<Access, Refusal>> {
+        let _ = (token, resource, now);
+        None
+    }
+
     /// Whether the client of an access from this verifier may sign its DPoP proofs with this algorithm: a
     /// profile such as FAPI 2.0 (section 5.4.1) allows fewer than the guard accepts. By default it may. This
     /// is checked before the proof is marked as used.
@@ -54,6 +66,15 @@ impl<T: TokenVerifier + ?Sized> TokenVerifier for Arc<T> {
         now: DateTime<Utc>,
     ) -> Result<Access, Refusal> {
         (**self).verify(token, resource, now).await
+    }
+
+    fn try_verify(
+        &self,
+        token: &str,
+        resource: &ResourceId,
+        now: DateTime<Utc>,
+    ) -> Option<Result<Access, Refusal>> {
+        (**self).try_verify(token, resource, now)
     }
 
     async fn check_proof_algorithm(&self, access: &Access, algorithm: Algorithm) -> Result<(), Refusal> {

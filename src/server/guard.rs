@@ -32,15 +32,31 @@ impl GuardBuilder {
 #[derive(Clone, Debug)]
 struct Local(AuthorizationServer);
 
-#[async_trait]
-impl TokenVerifier for Local {
-    /// Uses the server's own clock, not the guard's.
-    async fn verify(&self, token: &str, resource: &ResourceId, _: DateTime<Utc>) -> Result<Access, Refusal> {
-        let access = self.0.check(token).await?;
+impl Local {
+    /// The access of a token, if it is for this resource.
+    fn at(&self, resource: &ResourceId, checked: Result<Access, Refusal>) -> Result<Access, Refusal> {
+        let access = checked?;
         match self.0.rules().audience_of(access.audience()) == resource.as_str() {
             true => Ok(access),
             false => Err(Reason::TokenAudienceWrong.into()),
         }
+    }
+}
+
+#[async_trait]
+impl TokenVerifier for Local {
+    /// Uses the server's own clock, not the guard's.
+    async fn verify(&self, token: &str, resource: &ResourceId, _: DateTime<Utc>) -> Result<Access, Refusal> {
+        self.at(resource, self.0.check(token).await)
+    }
+
+    fn try_verify(
+        &self,
+        token: &str,
+        resource: &ResourceId,
+        _: DateTime<Utc>,
+    ) -> Option<Result<Access, Refusal>> {
+        Some(self.at(resource, self.0.try_check(token)?))
     }
 
     async fn check_proof_algorithm(&self, access: &Access, algorithm: Algorithm) -> Result<(), Refusal> {

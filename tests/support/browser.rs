@@ -24,10 +24,7 @@ impl Server {
 
     /// The same; `tail` is put at the end, for example `[[resources]]`.
     pub fn start_with(head: &str, tail: &str) -> Self {
-        let mut file = Config::with(head, tail);
-        let server = Self::on(&file.0);
-        file.remove();
-        server
+        Self::on(&Config::with(head, tail).0)
     }
 
     /// With this configuration file.
@@ -44,9 +41,8 @@ impl Server {
 
     /// The exit code of a server that does not start, and what it writes to standard error.
     pub fn refused(head: &str, tail: &str) -> (Option<i32>, String) {
-        let mut file = Config::with(head, tail);
+        let file = Config::with(head, tail);
         let output = Command::new(program("grantor-server")).arg(&file.0).output().unwrap();
-        file.remove();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
@@ -115,6 +111,7 @@ fn users() -> String {
     user("alice", "wonderland") + &user("bob", "builder")
 }
 
+/// A configuration file, as long as this value lives.
 pub struct Config(pub PathBuf);
 
 impl Config {
@@ -134,8 +131,10 @@ impl Config {
         std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
         Self(path)
     }
+}
 
-    pub fn remove(&mut self) {
+impl Drop for Config {
+    fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
 }
