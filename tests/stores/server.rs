@@ -160,12 +160,11 @@ fn a_file_that_cannot_be_written_is_refused_at_start() {
 fn a_full_disk_is_refused_at_start() {
     let folder = Folder::new();
     let store = format!("store = \"sqlite:{}\"", folder.file("grants.db"));
-    let mut file = Config::listening("127.0.0.1:0", &store, "");
+    let file = Config::listening("127.0.0.1:0", &store, "");
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c"]);
     command.arg("mount -t tmpfs -o size=32k grants \"$0\" && exec \"$@\"");
     let output = command.arg(folder.path()).arg(program("grantor-server")).arg(&file.0).output().unwrap();
-    file.remove();
     let written = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{written}");
     let errors: Vec<_> = written.lines().filter(|line| line.starts_with("error: ")).collect();

@@ -66,7 +66,6 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         self.kill();
-        self.config.remove();
     }
 }
 

@@ -27,13 +27,12 @@ fn tls_is_spoken_with_a_server_whose_certificate_is_trusted_and_with_no_other() 
     assert!(written.contains("no Redis server answers at 127.0.0.1"), "{written}");
     assert_eq!(server.cli(&["KEYS", "*"]), "");
 
-    let mut file = Config::listening("127.0.0.1:0", &store, "");
+    let file = Config::listening("127.0.0.1:0", &store, "");
     let mut command = Command::new(program("grantor-server"));
     command.arg(&file.0).env("SSL_CERT_FILE", &certificate).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    file.remove();
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(line.contains("listening on"), "{line}");
