@@ -120,7 +120,7 @@
 //! | topic | chapter |
 //! | --- | --- |
 //! | settings, lifetimes, limits, what is on by default | [`manual::defaults`] |
-//! | login, sign-in, consent, session, CSRF, `form-action` | `manual::pages` (feature `axum`) |
+//! | login, sign-in, consent, session, CSRF, frames, `form-action` | `manual::pages` (feature `axum`) |
 //! | the page for devices, user codes (RFC 8628) | `manual::devices` (feature `axum`) |
 //! | sign-in through another provider, passkeys, session crates | `manual::upstream` (feature `axum`) |
 //! | a single-page app, CORS | [`manual::spa`] |

@@ -115,17 +115,32 @@ async fn lo_23_a_logout_while_the_store_fails_ends_the_grants_once_it_is_back() 
     }
 }
 
-/// Sends the start of a form to `/logout`, and returns what comes back.
-fn half_a_form(server: &Server) -> String {
+/// Sends the start of a form to this page, and ends the connection or leaves it open. Returns what comes back.
+fn half_a_form(server: &Server, path: &str, is_open: bool) -> String {
     use std::io::{Read as _, Write as _};
     let address = server.base.strip_prefix("http://").unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let head = "content-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\nconnection: close";
-    write!(stream, "POST /logout HTTP/1.1\r\nhost: {address}\r\n{head}\r\n\r\nclient_id=").unwrap();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    write!(stream, "POST {path} HTTP/1.1\r\nhost: {address}\r\n{head}\r\n\r\nclient_id=").unwrap();
+    if !is_open {
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+#[test]
+fn a_form_that_never_arrives_is_given_up() {
+    let server = &Server::start_with("", OPENID);
+    std::thread::scope(|scope| {
+        let waits = ["/login", "/consent", "/authorize", "/logout"]
+            .map(|path| scope.spawn(move || half_a_form(server, path, true)));
+        for wait in waits {
+            let answer = wait.join().unwrap();
+            assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        }
+    });
 }
 
 #[test]
@@ -139,6 +154,6 @@ fn a_form_of_an_application_that_is_too_long_or_incomplete_is_a_page_and_no_redi
         assert_eq!((page.status, page.header("location")), (status, None), "{length}");
         assert!(page.body.contains("<h1>"), "{}", page.body);
     }
-    let cut = half_a_form(&server);
+    let cut = half_a_form(&server, "/logout", false);
     assert!(cut.starts_with("HTTP/1.1 408 "), "{cut}");
 }
