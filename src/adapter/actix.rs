@@ -2,9 +2,10 @@
 //!
 //! [`routes`] serves the machine endpoints; [`Authorization`](crate::Authorization) is an extractor for your
 //! own `/authorize`. To protect an API, use [`Authorized`], an extractor, or [`GuardLayer`], a middleware,
-//! with a [`CrossOriginLayer`] around them; [`guard_routes`] serves its metadata. [`PagesLayer`] keeps other sites away from your own pages. For several issuers there
-//! are [`tenant_routes`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds the address of the client, and
-//! [`Peer`] passes it to your own pages; [`ForwardedCertificateLayer`] finds the client certificate.
+//! with a [`CrossOriginLayer`] around them; [`guard_routes`] serves its metadata. [`PagesLayer`] keeps other
+//! sites away from your own pages. For several issuers there are [`tenant_routes`] and [`Tenant`]. Behind
+//! proxies, [`PeerLayer`] finds the address of the client, and [`Peer`] passes it to your own pages;
+//! [`ForwardedCertificateLayer`] finds the client certificate.
 //!
 //! ```
 //! use actix_web::{App, HttpServer, web};

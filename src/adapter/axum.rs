@@ -2,10 +2,10 @@
 //!
 //! [`router`] serves the machine endpoints; [`Authorization`] is an extractor for your own `/authorize`. To
 //! protect an API, use [`Authorized`], an extractor, or [`GuardLayer`], a layer, with a [`CrossOriginLayer`]
-//! around them; [`guard_routes`] serves its metadata. [`PagesLayer`] keeps other sites away from your own pages. For several issuers there are [`tenant_router`] and
-//! [`Tenant`]. Behind proxies, [`PeerLayer`] finds the address of the client, and [`Peer`] passes it to your
-//! own pages; [`ForwardedCertificateLayer`] finds the client certificate. `TlsListener` (feature `axum-tls`)
-//! serves TLS by itself.
+//! around them; [`guard_routes`] serves its metadata. [`PagesLayer`] keeps other sites away from your own
+//! pages. For several issuers there are [`tenant_router`] and [`Tenant`]. Behind proxies, [`PeerLayer`] finds
+//! the address of the client, and [`Peer`] passes it to your own pages; [`ForwardedCertificateLayer`] finds
+//! the client certificate. `TlsListener` (feature `axum-tls`) serves TLS by itself.
 
 pub(super) mod connection;
 mod guard;

@@ -27,8 +27,8 @@ pub trait TokenVerifier: Send + Sync {
     async fn verify(&self, token: &str, resource: &ResourceId, now: DateTime<Utc>)
     -> Result<Access, Refusal>;
 
-    /// Like [`verify`](Self::verify), if the answer is available without waiting. `None`, the default, makes the
-    /// guard use `verify`.
+    /// Like [`verify`](Self::verify), if the answer is available without waiting. `None`, the default, makes
+    /// the guard use `verify`.
     fn try_verify(
         &self,
         token: &str,

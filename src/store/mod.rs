@@ -77,8 +77,9 @@ pub trait TokenStore: Send + Sync {
     /// same user code let a user approve another device's request.
     ///
     /// # Errors
-    /// [`CommitError::Conflict`] if the condition did not hold; the caller loads and decides again. If the write
-    /// may have happened, [`BackendError::unknown_outcome`]: what a client then lost, it may ask for again.
+    /// [`CommitError::Conflict`] if the condition did not hold; the caller loads and decides again. If the
+    /// write may have happened, [`BackendError::unknown_outcome`]: what a client then lost, it may ask for
+    /// again.
     async fn commit(&self, write: &Write) -> Result<Committed, CommitError>;
 
     /// Ends a grant, whatever its version: the record under this id becomes the

@@ -1,5 +1,5 @@
-//! The middlewares: guard, origins, pages, proxies, client certificates. Each works like its namesake in the adapter
-//! for `http`.
+//! The middlewares: guard, origins, pages, proxies, client certificates. Each works like its namesake in the
+//! adapter for `http`.
 
 use std::future::{Ready, ready};
 use std::sync::Arc;

@@ -19,8 +19,7 @@ pub trait Screen: Clone + Send + 'static {
     fn screen(self, request: &mut Parts) -> impl Future<Output = Result<AddedHeaders, Response>> + Send;
 }
 
-/// A service behind a [`GuardLayer`](super::GuardLayer), a [`CrossOriginLayer`](super::CrossOriginLayer) or a
-/// [`ForwardedCertificateLayer`](super::ForwardedCertificateLayer).
+/// A service behind a layer of this adapter, such as a [`GuardLayer`](super::GuardLayer).
 ///
 /// It takes requests with any [`http_body::Body`]. What is left of the body of a request that it refuses over
 /// HTTP/1 is read, up to 64 KiB and for a second, so that the client reads the response.
